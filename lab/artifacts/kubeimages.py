@@ -1,0 +1,100 @@
+"""Pack the images of a kubeadm control plane from the programs that were built.
+
+kubeadm writes image names into its manifests: registry, name and tag as its
+release decides them. The tags of what is not Kubernetes itself are kubeadm's
+wish, not the version inside: `kubeadm config images list` shows them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.artifacts.images import Image, write_archive
+from lab.artifacts.recipe import Artifact, Workshop, architecture
+from lab.files import give_to, make_dir
+
+RECIPE_VERSION = "1"
+REGISTRY = "registry.k8s.io"
+ETCD = f"{REGISTRY}/etcd:3.6.8-0"
+COREDNS = f"{REGISTRY}/coredns/coredns:v1.14.2"
+PAUSE = f"{REGISTRY}/pause:3.10.2"
+PROBE = "lab.local/probe:1"
+CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+DIRECTORY = "usr/share/lab/images"
+PROGRAMS = "usr/local/bin"
+
+
+@dataclass(frozen=True, slots=True)
+class KubeImages:
+    """A recipe: `server.tar` with all images, `agent.tar` with what every node needs."""
+
+    kubernetes_version: str
+    name: str = "images"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return ("kubernetes", "etcd", "coredns", "pause")
+
+    @property
+    def owned_by_root(self) -> bool:
+        return False
+
+    def inputs(self) -> Mapping[str, str]:
+        return {
+            "architecture": architecture(),
+            "recipe": RECIPE_VERSION,
+            "tags": " ".join((self.kubernetes_version, ETCD, COREDNS, PAUSE, PROBE)),
+        }
+
+    def build(self, workshop: Workshop) -> Mapping[str, str]:
+        owner = workshop.paths.caller
+        output = make_dir(workshop.tree / DIRECTORY, owner=owner)
+        pause = pause_image(workshop.needs)
+        archives = {
+            "agent.tar": (pause,),
+            "server.tar": (pause, *server_images(workshop.needs, self.kubernetes_version)),
+        }
+        with workshop.progress.task("pack container images") as task:
+            for done, (name, images) in enumerate(archives.items()):
+                task.advance(done, len(archives), name)
+                target = output / name
+                arch = architecture()
+                write_archive(target, images, architecture=arch, work=workshop.scratch)
+                target.chmod(0o644)
+                give_to(target, owner)
+        return {}
+
+
+def pause_image(artifacts: Mapping[str, Artifact]) -> Image:
+    return Image(
+        tags=(PAUSE, PROBE),
+        entrypoint=("/pause",),
+        programs={"pause": program(artifacts, "pause")},
+        links={"probe": "pause"},
+    )
+
+
+def server_images(artifacts: Mapping[str, Artifact], version: str) -> tuple[Image, ...]:
+    kubernetes = Image(
+        tags=tuple(f"{REGISTRY}/{component}:{version}" for component in CONTROL_PLANE),
+        entrypoint=(),
+        programs={f"{PROGRAMS}/kubernetes": program(artifacts, "kubernetes")},
+        links={f"{PROGRAMS}/{component}": "kubernetes" for component in CONTROL_PLANE},
+        directories={"tmp": 0o1777},
+    )
+    etcd = Image(
+        tags=(ETCD,),
+        entrypoint=(),
+        programs={f"{PROGRAMS}/etcd": program(artifacts, "etcd")},
+        directories={"tmp": 0o1777},
+    )
+    coredns = Image(
+        tags=(COREDNS,),
+        entrypoint=("/coredns",),
+        programs={"coredns": program(artifacts, "coredns")},
+    )
+    return kubernetes, etcd, coredns
+
+
+def program(artifacts: Mapping[str, Artifact], name: str) -> Path:
+    return artifacts[name].tree / PROGRAMS / name

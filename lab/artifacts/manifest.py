@@ -1,0 +1,262 @@
+"""What is in an artifact, and is it still that?
+
+Of programs and archives every file is listed with its digest. A node root has
+some ten thousand files, so it is listed by folder (two levels deep): one digest over
+what `lstat` says of each entry, which takes milliseconds to compare, and one
+over the content. Times count in whole seconds there, since that is what a
+bundle keeps of them.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab.artifacts.recipe import Artifact
+from lab.errors import ArtifactCorrupt, NotRoot
+
+SCHEMA = 1
+HASHING_THREADS = 4
+SHOWN_DIGITS = 16
+HINT = "lab artifacts prune --corrupt"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    sha256: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    entries: str
+    """Digest over names, kinds, owners, modes, sizes, times and link targets."""
+    content: str
+    """Digest over the bytes of its files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What lies in a tree: files and links, or folders of a whole system."""
+
+    size: int
+    files: Mapping[str, File] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+    folders: Mapping[str, Folder] = field(default_factory=dict)
+    xattrs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Extended attributes of a whole system by path, base64: file capabilities."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    name: str
+    key: str
+    architecture: str
+    owned_by_root: bool
+    inputs: Mapping[str, str]
+    needs: Mapping[str, str]
+    versions: Mapping[str, str]
+    built_at: float
+    build_s: float
+    contents: Contents
+    schema: int = SCHEMA
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def parse_manifest(text: str) -> Manifest:
+    """Read what `to_json` wrote; raise ValueError for anything else."""
+    try:
+        value = json.loads(text)
+        if value["schema"] != SCHEMA:
+            raise ValueError(f"schema {value['schema']!r} is not {SCHEMA}")
+        contents = value.pop("contents")
+        files = {path: File(**entry) for path, entry in contents.pop("files").items()}
+        folders = {path: Folder(**entry) for path, entry in contents.pop("folders").items()}
+        return Manifest(**value, contents=Contents(files=files, folders=folders, **contents))
+    except (KeyError, TypeError, AttributeError) as exc:
+        raise ValueError(f"no manifest of an artifact: {exc!r}") from exc
+
+
+def describe(tree: Path, *, owned_by_root: bool) -> Contents:
+    return describe_system(tree) if owned_by_root else describe_files(tree)
+
+
+def describe_files(tree: Path) -> Contents:
+    paths = sorted(path for path in tree.rglob("*") if not path.is_dir() or path.is_symlink())
+    links = {str(p.relative_to(tree)): str(p.readlink()) for p in paths if p.is_symlink()}
+    regular = [path for path in paths if not path.is_symlink()]
+    files = {
+        str(path.relative_to(tree)): File(digest, path.stat().st_size, path.stat().st_mtime_ns)
+        for path, digest in zip(regular, hash_all(regular), strict=True)
+    }
+    return Contents(sum(file.size for file in files.values()), files=files, links=links)
+
+
+def describe_system(tree: Path) -> Contents:
+    grouped = group_by_folder(tree)
+    contents = hash_all([path for paths in grouped.values() for path in paths if is_regular(path)])
+    folders = {}
+    for folder, paths in grouped.items():
+        digests = [next(contents) for path in paths if is_regular(path)]
+        folders[folder] = Folder(fingerprint(paths, tree), digest_of(digests))
+    every = [path for paths in grouped.values() for path in paths]
+    size = sum(path.lstat().st_size for path in every if is_regular(path))
+    return Contents(size, folders=folders, xattrs=read_xattrs(every, tree))
+
+
+def check(artifact: Artifact, expected: Contents, *, thorough: bool) -> None:
+    """Raise ArtifactCorrupt for the first thing that is not as listed."""
+    if expected.folders:
+        check_system(artifact, expected, thorough=thorough)
+        return
+    check_links(artifact, expected.links)
+    suspects = {
+        path: file
+        for path, file in expected.files.items()
+        if thorough or is_changed(artifact.tree / path, file)
+    }
+    missing = [path for path in suspects if not is_regular(artifact.tree / path)]
+    for path in missing:
+        raise corrupt(artifact, path, expected=show(suspects[path].sha256), found="no file")
+    digests = hash_all([artifact.tree / path for path in suspects])
+    for (path, file), digest in zip(suspects.items(), digests, strict=True):
+        if digest != file.sha256:
+            raise corrupt(artifact, path, expected=show(file.sha256), found=show(digest))
+
+
+def check_links(artifact: Artifact, links: Mapping[str, str]) -> None:
+    for path, target in links.items():
+        link = artifact.tree / path
+        found = str(link.readlink()) if link.is_symlink() else "no link"
+        if found != target:
+            raise corrupt(artifact, path, expected=f"a link to {target}", found=found)
+
+
+def check_system(artifact: Artifact, expected: Contents, *, thorough: bool) -> None:
+    if thorough:
+        found = describe_system(artifact.tree)
+        compare_folders(artifact, expected.folders, found.folders)
+        changed = expected.xattrs.keys() ^ found.xattrs.keys() or {
+            path for path in expected.xattrs if expected.xattrs[path] != found.xattrs[path]
+        }
+        for path in sorted(changed):
+            raise corrupt(artifact, path, expected="its extended attributes", found="others")
+        return
+    grouped = group_by_folder(artifact.tree)
+    found_folders = {
+        folder: Folder(fingerprint(paths, artifact.tree), expected.folders[folder].content)
+        for folder, paths in grouped.items()
+        if folder in expected.folders
+    }
+    missing_here = {folder: Folder("", "") for folder in grouped.keys() - expected.folders.keys()}
+    compare_folders(artifact, expected.folders, found_folders | missing_here)
+
+
+def compare_folders(
+    artifact: Artifact, expected: Mapping[str, Folder], found: Mapping[str, Folder]
+) -> None:
+    for folder in sorted(expected.keys() | found.keys()):
+        if expected.get(folder) == found.get(folder):
+            continue
+        digests = [
+            show_folder(side.get(folder), other.get(folder))
+            for side, other in ((expected, found), (found, expected))
+        ]
+        raise corrupt(artifact, folder, expected=digests[0], found=digests[1])
+
+
+def show_folder(folder: Folder | None, other: Folder | None) -> str:
+    """Return the digest in which it differs from `other`."""
+    if folder is None:
+        return "no such folder"
+    if other is not None and folder.entries == other.entries:
+        return f"content {show(folder.content)}"
+    return f"entries {show(folder.entries)}"
+
+
+def corrupt(artifact: Artifact, path: str, *, expected: str, found: str) -> ArtifactCorrupt:
+    where = artifact.tree / path
+    return ArtifactCorrupt(f"{where} is damaged: expected {expected}, found {found}", hint=HINT)
+
+
+def show(digest: str) -> str:
+    return f"sha256:{digest[:SHOWN_DIGITS]}"
+
+
+def is_regular(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def is_changed(path: Path, file: File) -> bool:
+    try:
+        found = path.lstat()
+    except OSError:
+        return True
+    return (found.st_size, found.st_mtime_ns) != (file.size, file.mtime_ns)
+
+
+def hash_all(paths: Iterable[Path]) -> Iterator[str]:
+    """Hash files side by side; hashlib lets go of the interpreter while it works."""
+    with ThreadPoolExecutor(HASHING_THREADS) as pool:
+        return iter(list(pool.map(hash_file, paths)))
+
+
+def hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()
+
+
+def group_by_folder(tree: Path) -> dict[str, list[Path]]:
+    """Return every entry below `tree`, sorted, by the first two parts of its path."""
+    grouped: dict[str, list[Path]] = {".": [tree]}
+
+    def refuse(error: OSError) -> None:
+        raise NotRoot(f"{error.filename} is only for root to read", hint="run the same with sudo")
+
+    for directory, folders, files in os.walk(tree, onerror=refuse):
+        folders.sort()
+        for name in sorted((*folders, *files)):
+            path = Path(directory, name)
+            parts = path.relative_to(tree).parts
+            grouped.setdefault("/".join(parts[:2]), []).append(path)
+    return grouped
+
+
+def fingerprint(paths: Iterable[Path], tree: Path) -> str:
+    return digest_of(describe_entry(path, tree) for path in paths)
+
+
+def describe_entry(path: Path, tree: Path) -> str:
+    found = path.lstat()
+    name = path.relative_to(tree)
+    entry = f"{name} {found.st_mode:o} {found.st_uid} {found.st_gid}"
+    if stat.S_ISLNK(found.st_mode):
+        return f"{entry} -> {path.readlink()}"
+    if stat.S_ISREG(found.st_mode):
+        return f"{entry} {found.st_size} {int(found.st_mtime)}"
+    return f"{entry} {found.st_rdev}"
+
+
+def read_xattrs(paths: Iterable[Path], tree: Path) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for path in paths:
+        for name in os.listxattr(path, follow_symlinks=False):
+            value = base64.b64encode(os.getxattr(path, name, follow_symlinks=False)).decode()
+            found.setdefault(str(path.relative_to(tree)), {})[name] = value
+    return found

@@ -1,0 +1,12 @@
+// etcd as upstream builds it, pinned by this module's go.sum.
+package main
+
+import (
+	"os"
+
+	"go.etcd.io/etcd/server/v3/etcdmain"
+)
+
+func main() {
+	etcdmain.Main(os.Args)
+}

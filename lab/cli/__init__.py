@@ -1,0 +1,57 @@
+"""The command `lab`: options, one call of a package, its result."""
+
+import os
+import signal
+import sys
+import traceback
+from types import FrameType
+
+import typer
+
+from lab.cli import _output, access, artifacts, doctor, down, power, status, up
+from lab.errors import EXIT_BUG, Interrupted, LabError
+
+app = typer.Typer(
+    name="lab",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Practise, demonstrate and test what deployments do to the person on call.\n\n"
+    "Exit codes: 0 done, 2 usage, 4 lab could not do its work, 70 a bug in lab, 130 interrupted.",
+)
+app.command()(doctor.doctor)
+app.command()(up.up)
+app.command()(status.status)
+app.command("list")(status.list_labs)
+app.command()(access.kubeconfig)
+app.command(context_settings=access.PASS_ON)(access.kubectl)
+app.command(context_settings=access.PASS_ON)(access.ssh)
+app.command()(access.logs)
+app.command()(power.stop)
+app.command()(power.start)
+app.command()(down.down)
+app.add_typer(artifacts.app, name="artifacts")
+
+
+def main() -> None:
+    """Run one command; the one place where an error becomes text and exit code."""
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        app()
+    except LabError as error:
+        _output.show_error(error)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; nothing more can be said to them.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception:
+        _output.note(traceback.format_exc())
+        _output.note("Error: this is a bug in lab; the lines above say where")
+        sys.exit(EXIT_BUG)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise Interrupted("interrupted", hint="the same command goes on; lab down removes the lab")

@@ -1,0 +1,41 @@
+"""Options that several commands share, and what completes them."""
+
+from typing import Annotated
+
+import typer
+
+
+def complete_lab(incomplete: str) -> list[str]:
+    from lab.lifecycle import record
+    from lab.paths import find_paths
+
+    return [name for name in record.names(find_paths()) if name.startswith(incomplete)]
+
+
+def complete_node(context: typer.Context, incomplete: str) -> list[str]:
+    from lab.errors import LabError
+    from lab.lifecycle import record
+    from lab.paths import find_paths
+
+    try:
+        found = record.load(find_paths(), context.params.get("name") or "lab")
+    except LabError:
+        return []
+    return [node.name for node in found.nodes if node.name.startswith(incomplete)]
+
+
+Name = Annotated[
+    str,
+    typer.Option(
+        "--name",
+        help="Which lab.",
+        envvar="LAB_NAME",
+        metavar="LAB",
+        autocompletion=complete_lab,
+    ),
+]
+NodeName = Annotated[
+    str, typer.Argument(metavar="NODE", help="n1, n2, ...", autocompletion=complete_node)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

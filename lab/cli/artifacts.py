@@ -1,0 +1,121 @@
+"""lab artifacts: what nodes are made from."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lab.cli import _output
+from lab.cli._options import Json, Yes
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="What nodes are made from: built once, cached, carried to other hosts.",
+)
+
+Bundle = Annotated[Path, typer.Argument(metavar="FILE", help="The bundle, one tar archive.")]
+
+
+@app.command()
+def build(json: Json = False) -> None:
+    """Build what is not in the cache yet.
+
+    Examples:
+
+        sudo lab artifacts build
+    """
+    from lab import artifacts
+    from lab.paths import find_paths
+    from lab.provision.distribution import choose
+
+    progress = _output.make_progress()
+    built = artifacts.ensure(choose("kubeadm").recipes(), paths=find_paths(), progress=progress)
+    if json:
+        _output.show_json([{"name": a.name, "key": a.key, "path": a.path} for a in built.values()])
+    else:
+        _output.show(f"{len(built)} artifacts are in the cache")
+
+
+@app.command("list")
+def list_artifacts(json: Json = False) -> None:
+    """List what is in the cache.
+
+    Examples:
+
+        lab artifacts list
+    """
+    from lab.lifecycle.cache import list_cached
+    from lab.paths import find_paths
+
+    found = list_cached(find_paths())
+    if json:
+        _output.show_json(found)
+        return
+    rows = [
+        (item.name, item.key, f"{item.size / 1e6:.0f} MB", item.built, "yes" if item.used else "no")
+        for item in found
+    ]
+    _output.show_table(("name", "key", "size", "built", "in use"), rows)
+
+
+@app.command("export")
+def export_bundle(file: Bundle) -> None:
+    """Write everything a lab is made from into one file, for hosts that build nothing.
+
+    Examples:
+
+        sudo lab artifacts export lab-bundle.tar
+    """
+    from lab import artifacts
+    from lab.paths import find_paths
+    from lab.provision.distribution import choose
+
+    recipes = choose("kubeadm").recipes()
+    artifacts.export_bundle(file, recipes, find_paths(), _output.make_progress())
+    _output.show(f"Wrote {file}, {file.stat().st_size / 1e6:.0f} MB")
+
+
+@app.command("import")
+def import_bundle(file: Bundle) -> None:
+    """Put the artifacts of a bundle into the cache, after checking every checksum.
+
+    Examples:
+
+        sudo lab artifacts import lab-bundle.tar
+    """
+    from lab import artifacts
+    from lab.paths import find_paths
+
+    artifacts.import_bundle(file, find_paths(), _output.make_progress())
+    _output.show(f"Imported {file}")
+
+
+@app.command()
+def prune(
+    all_: Annotated[
+        bool, typer.Option("--all", help="Everything no lab uses, current versions too.")
+    ] = False,
+    build: Annotated[bool, typer.Option("--build", help="The compilers' caches.")] = False,
+    corrupt: Annotated[bool, typer.Option("--corrupt", help="Files that were changed.")] = False,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Remove old versions and leftovers from the cache; never what a lab stands on.
+
+    Examples:
+
+        sudo lab artifacts prune
+
+        sudo lab artifacts prune --build
+    """
+    from lab.lifecycle.cache import prune_cache
+    from lab.paths import find_paths
+
+    if all_ and not yes and _output.can_ask():
+        question = "Remove all artifacts that no lab uses? Building them again takes minutes."
+        typer.confirm(question, abort=True, err=True)
+    freed = prune_cache(find_paths(), everything=all_, build=build, corrupt=corrupt)
+    if json:
+        _output.show_json({"bytes": freed})
+    else:
+        _output.show(f"Freed {freed / 1e6:.0f} MB")

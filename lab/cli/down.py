@@ -1,0 +1,30 @@
+"""lab down: remove a lab and everything it changed on the host."""
+
+import typer
+
+from lab.cli import _output
+from lab.cli._options import Json, Name, Yes
+
+
+def down(name: Name = "lab", yes: Yes = False, json: Json = False) -> None:
+    """Remove a lab with its nodes and their data, whatever state it is in.
+
+    The cache of downloads and builds stays; see lab artifacts prune.
+
+    Examples:
+
+        sudo lab down
+
+        sudo lab down --name demo --yes
+    """
+    from lab.lifecycle.down import down
+    from lab.paths import find_paths
+
+    paths = find_paths()
+    if not yes and _output.can_ask() and paths.lab(name).is_dir():
+        typer.confirm(f"Remove lab {name} with its nodes and all their data?", abort=True, err=True)
+    removed = down(paths, name, progress=_output.make_progress())
+    if json:
+        _output.show_json(removed)
+    else:
+        _output.show(f"Lab {name} is gone; {removed.changes} changes to the host were taken back")

@@ -1,0 +1,153 @@
+"""Everything lab can fail with, and the exit code of each.
+
+    LabError                    4   lab could not do its work
+    ├── BadInput                2   what the user typed or wrote cannot be right
+    │   ├── InvalidValue            an option or a file holds a value that is not allowed
+    │   ├── NoSuchLab               no lab of that name
+    │   └── NoSuchNode              the lab has no node of that name
+    ├── HostUnfit               4   this host cannot do it as it is
+    │   ├── NotRoot                 the command changes the host and runs without root
+    │   ├── ToolMissing             a program of the host is not installed
+    │   └── NoSpace                 a file system is full, or too small to begin
+    ├── ArtifactError           4
+    │   ├── BuildFailed             a program or the node root could not be built
+    │   ├── ArtifactCorrupt         a cached file is not what was put there
+    │   └── BundleInvalid           an exported bundle cannot be imported
+    ├── MachineError            4
+    │   ├── NodeDidNotBoot          no sshd within the bound
+    │   ├── NodeUnreachable         a node that should answer does not
+    │   └── CommandFailed           a command on a node or on the host ended with an error
+    ├── ProvisionFailed         4   a pyinfra operation failed, or its child did
+    ├── ClusterError            4
+    │   ├── ClusterUnreachable      the API server does not answer
+    │   ├── NotReady                the cluster did not become ready within the bound
+    │   ├── RequestRefused          the API server answered with an error
+    │   └── NotOurCluster           the cluster is not the one this lab made
+    ├── LabBusy                 4   another command changes this lab now
+    ├── ResidueFound            4   something of a lab is still on the host
+    └── Interrupted             130
+
+A message says what failed, on what, with the value, in lower case and without
+a final full stop; a hint is the next command to type. `lab.cli` maps both to
+text and exit code, in one place.
+"""
+
+EXIT_USAGE = 2
+EXIT_FAILED = 4
+EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
+
+
+class LabError(Exception):
+    """A failure lab knows about: `message`, an optional `hint`, an exit code."""
+
+    exit_code = EXIT_FAILED
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class BadInput(LabError):
+    exit_code = EXIT_USAGE
+
+
+class InvalidValue(BadInput):
+    pass
+
+
+class NoSuchLab(BadInput):
+    pass
+
+
+class NoSuchNode(BadInput):
+    pass
+
+
+class HostUnfit(LabError):
+    pass
+
+
+class NotRoot(HostUnfit):
+    pass
+
+
+class ToolMissing(HostUnfit):
+    pass
+
+
+class NoSpace(HostUnfit):
+    pass
+
+
+class ArtifactError(LabError):
+    pass
+
+
+class BuildFailed(ArtifactError):
+    pass
+
+
+class ArtifactCorrupt(ArtifactError):
+    pass
+
+
+class BundleInvalid(ArtifactError):
+    pass
+
+
+class MachineError(LabError):
+    pass
+
+
+class NodeDidNotBoot(MachineError):
+    pass
+
+
+class NodeUnreachable(MachineError):
+    pass
+
+
+class CommandFailed(MachineError):
+    pass
+
+
+class ProvisionFailed(LabError):
+    pass
+
+
+class ClusterError(LabError):
+    pass
+
+
+class ClusterUnreachable(ClusterError):
+    pass
+
+
+class NotReady(ClusterError):
+    pass
+
+
+class RequestRefused(ClusterError):
+    """The API server's own words; `status` is its HTTP status."""
+
+    def __init__(self, message: str, *, status: int, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class NotOurCluster(ClusterError):
+    pass
+
+
+class LabBusy(LabError):
+    pass
+
+
+class ResidueFound(LabError):
+    pass
+
+
+class Interrupted(LabError):
+    exit_code = EXIT_INTERRUPTED

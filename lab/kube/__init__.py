@@ -1,0 +1,1 @@
+"""The Kubernetes API, as small data classes of our own."""

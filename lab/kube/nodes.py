@@ -1,0 +1,50 @@
+"""What the cluster says about its nodes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from lab.kube.client import Client
+
+ROLE_LABEL = "node-role.kubernetes.io/"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """One Node object; `reason` and `message` belong to its Ready condition."""
+
+    name: str
+    ready: bool
+    reason: str
+    message: str
+    version: str
+    roles: tuple[str, ...]
+    schedulable: bool
+
+
+def list_nodes(client: Client) -> list[NodeStatus]:
+    items = client.get("/api/v1/nodes")["items"]
+    return sorted((parse(item) for item in items), key=lambda node: node.name)
+
+
+def delete(client: Client, name: str) -> None:
+    client.delete(f"/api/v1/nodes/{name}")
+
+
+def parse(item: dict[str, Any]) -> NodeStatus:
+    """Read one Node object.
+
+    Ready is looked up by condition type, never by position: the order of
+    conditions is not part of the API, and a server may add some of its own.
+    """
+    conditions = {c["type"]: c for c in item["status"].get("conditions", [])}
+    ready = conditions.get("Ready", {"status": "Unknown", "reason": "NoStatusYet"})
+    labels = item["metadata"].get("labels", {})
+    return NodeStatus(
+        name=item["metadata"]["name"],
+        ready=ready["status"] == "True",
+        reason=ready.get("reason", ""),
+        message=ready.get("message", ""),
+        version=item["status"].get("nodeInfo", {}).get("kubeletVersion", ""),
+        roles=tuple(sorted(k.removeprefix(ROLE_LABEL) for k in labels if k.startswith(ROLE_LABEL))),
+        schedulable=not item["spec"].get("unschedulable", False),
+    )

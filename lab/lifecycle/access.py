@@ -1,0 +1,84 @@
+"""Ways into a lab: its kubeconfig, kubectl, a shell on a node, a node's journal."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab.errors import ClusterError, InvalidValue, ToolMissing
+from lab.lifecycle.lab import Lab, require_root
+from lab.machines import netns, network
+from lab.machines.topology import Node, find_node
+from lab.paths import Paths
+
+
+def kubeconfig(paths: Paths, name: str) -> Path:
+    lab = Lab.load(paths, name)
+    if not lab.kubeconfig.exists():
+        raise ClusterError(f"lab {name!r} has no cluster yet", hint=f"lab up --name {name}")
+    return lab.kubeconfig
+
+
+def kubectl_command(
+    paths: Paths, name: str, arguments: Sequence[str]
+) -> tuple[list[str], dict[str, str]]:
+    """Return argv and environment for kubectl; the cluster has been proved to be the lab's."""
+    lab = Lab.load(paths, name)
+    lab.connect()
+    program = Path(lab.record.artifacts["kubernetes"]) / "tree/usr/local/bin/kubectl"
+    return [str(program), *arguments], {"KUBECONFIG": str(lab.kubeconfig)}
+
+
+def ssh_command(
+    paths: Paths, name: str, node_name: str, arguments: Sequence[str] = ()
+) -> list[str]:
+    """Return the ssh command that logs in to a node, from inside the lab's network."""
+    require_root("ssh")
+    lab = Lab.load(paths, name)
+    node = find_node(lab.record.nodes, node_name)
+    if not lab.sandbox.is_running(node):
+        raise InvalidValue(
+            f"{node.name} is powered off", hint=f"lab logs {node.name}, or lab up --name {name}"
+        )
+    options = {
+        "IdentitiesOnly": "yes",
+        "StrictHostKeyChecking": "yes",
+        "UserKnownHostsFile": str(lab.keys.known_hosts),
+        "LogLevel": "ERROR",
+    }
+    flags = [part for key, value in options.items() for part in ("-o", f"{key}={value}")]
+    ssh = ["ssh", "-F", "/dev/null", "-i", str(lab.keys.login), *flags, f"root@{node.address}"]
+    return netns.command(network.name(lab.record.lab_id), [*ssh, *arguments])
+
+
+def logs_command(
+    paths: Paths,
+    name: str,
+    node_name: str,
+    *,
+    unit: str | None,
+    lines: int,
+    follow: bool,
+    console: bool,
+) -> list[str]:
+    """Return the command that shows a node's journal, read from its disk."""
+    lab = Lab.load(paths, name)
+    node = find_node(lab.record.nodes, node_name)
+    if console:
+        more = ["--follow"] if follow else []
+        return ["tail", f"--lines={lines}", *more, str(lab.sandbox.disk(node).console)]
+    require_root("logs")
+    chosen = [f"--unit={unit}"] if unit else []
+    flags = ["--no-pager", f"--lines={lines}", *chosen, *(["--follow"] if follow else [])]
+    if lab.sandbox.is_running(node):
+        return [*ssh_command(paths, name, node_name), "journalctl", *flags]
+    return ["journalctl", f"--directory={_journal(lab, node)}", *flags]
+
+
+def _journal(lab: Lab, node: Node) -> Path:
+    """Return the journal on the disk of a node that is off; reading it needs the host's tool."""
+    if shutil.which("journalctl") is None:
+        raise ToolMissing(
+            f"{node.name} is powered off and this host has no journalctl to read its journal",
+            hint="lab doctor --fix, or lab logs --console",
+        )
+    return lab.sandbox.disk(node).upper / "var/log/journal"

@@ -1,0 +1,33 @@
+"""What is in the artifact cache, which of it labs stand on, and what may go."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from lab import artifacts
+from lab.lifecycle import record as records
+from lab.paths import Paths
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """One artifact: bytes on disk, when it was built, and whether a lab stands on it."""
+
+    name: str
+    key: str
+    size: int
+    built: str
+    used: bool
+
+
+def list_cached(paths: Paths) -> list[Cached]:
+    used = records.artifacts_in_use(paths)
+    return [
+        Cached(
+            name=item.artifact.name,
+            key=item.artifact.key,
+            size=item.size,
+            built=datetime.fromtimestamp(item.built_at, UTC).isoformat(timespec="seconds"),
+            used=item.artifact.path in used,
+        )
+        for item in artifacts.list_artifacts(paths)
+    ]

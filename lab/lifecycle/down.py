@@ -1,0 +1,90 @@
+"""Take back everything a lab changed on the host, in whatever state it is."""
+
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from lab.errors import LabError, NoSuchLab
+from lab.journal import Change
+from lab.lifecycle import publish
+from lab.lifecycle import record as records
+from lab.lifecycle.lab import Lab, require_root
+from lab.lifecycle.lock import exclusive
+from lab.machines import sysctls
+from lab.machines.topology import check_lab_name, find_node
+from lab.paths import Paths
+from lab.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """How many changes to the host were taken back."""
+
+    name: str
+    changes: int
+
+
+def down(paths: Paths, name: str, *, progress: Progress) -> Removed:
+    """Remove the lab; raises NoSuchLab when there is nothing of that name."""
+    require_root("down")
+    check_lab_name(name)
+    directory = paths.lab(name)
+    if not directory.is_dir():
+        raise NoSuchLab(f"no lab called {name!r}", hint="lab list")
+    with exclusive(paths, name):
+        changes = 0
+        if (directory / records.FILE).exists():
+            changes = _undo_all(Lab.load(paths, name), progress)
+        shutil.rmtree(directory)
+    with suppress(OSError):
+        paths.data.rmdir()
+    return Removed(name, changes)
+
+
+def _undo_all(lab: Lab, progress: Progress) -> int:
+    """Undo newest first; one that fails does not keep the others from being undone."""
+    changes = lab.journal.open_changes()
+    failures: list[LabError] = []
+    with progress.task(f"Removing lab {lab.record.name}") as task:
+        _cut_power(lab, changes)
+        for number, change in enumerate(changes, start=1):
+            try:
+                _UNDO[change.kind](lab, change)
+                lab.journal.undone(change)
+            except LabError as exc:
+                failures.append(exc)
+            task.advance(number, len(changes), f"{change.kind} {change.what}")
+    if failures:
+        raise failures[0]
+    return len(changes)
+
+
+def _cut_power(lab: Lab, changes: list[Change]) -> None:
+    """Stop all nodes side by side, before they are removed one after the other."""
+    names = {change.what for change in changes if change.kind == "machine"}
+    lab.sandbox.power_off([node for node in lab.record.nodes if node.name in names])
+
+
+def _undo_machine(lab: Lab, change: Change) -> None:
+    lab.sandbox.destroy([find_node(lab.record.nodes, change.what)])
+
+
+def _undo_network(lab: Lab, change: Change) -> None:
+    lab.sandbox.destroy_network()
+
+
+def _undo_forwarder(lab: Lab, change: Change) -> None:
+    publish.withdraw(lab)
+
+
+def _undo_sysctls(lab: Lab, change: Change) -> None:
+    sysctls.release(lab.record.lab_id)
+
+
+_UNDO: dict[str, Callable[[Lab, Change], None]] = {
+    "machine": _undo_machine,
+    "network": _undo_network,
+    "forwarder": _undo_forwarder,
+    "sysctls": _undo_sysctls,
+}

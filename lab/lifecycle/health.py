@@ -1,0 +1,42 @@
+"""Is this host fit for a lab, and is anything of one left on it?"""
+
+import json
+
+from lab import artifacts, doctor
+from lab.doctor import Command, Finding
+from lab.errors import LabError
+from lab.lifecycle.up import fingerprint_file
+from lab.machines.topology import check_lab_name
+from lab.paths import Paths
+from lab.provision.distribution import choose
+from lab.residue import Difference, Fingerprint, compare, take_fingerprint
+
+
+def examine_host(paths: Paths, name: str) -> list[Finding]:
+    """Return every precondition of the sandbox on this host, met or not."""
+    missing = artifacts.missing(choose("kubeadm").recipes(), paths)
+    return doctor.examine(
+        paths=paths,
+        lab_dir=paths.lab(check_lab_name(name)),
+        node_root_cached="noderoot" not in missing,
+        artifacts_cached=not missing,
+    )
+
+
+def fix_host(paths: Paths, name: str) -> list[Command]:
+    """Install what is missing; return the commands that did it."""
+    log = paths.state / "doctor-fix.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    return doctor.fix(examine_host(paths, name), doctor.run_into(log))
+
+
+def find_residue(paths: Paths, name: str) -> list[Difference]:
+    """Compare the host with the fingerprint that was taken before the lab's first change."""
+    file = fingerprint_file(paths, check_lab_name(name))
+    if not file.exists():
+        raise LabError(
+            f"no fingerprint was taken for a lab {name!r}: it was never brought up here",
+            hint=f"lab up --name {name}",
+        )
+    before = Fingerprint.from_dict(json.loads(file.read_text()))
+    return list(compare(before, take_fingerprint()))

@@ -1,0 +1,96 @@
+"""One lab with everything that acts on it."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from lab.errors import ClusterError, NotRoot
+from lab.files import write_atomic
+from lab.journal import Journal
+from lab.kube import identity, kubeconfig
+from lab.kube.client import Client
+from lab.kube.kubeconfig import Access
+from lab.lifecycle import record as records
+from lab.lifecycle.record import Record
+from lab.machines import placement
+from lab.machines.keys import Keys
+from lab.machines.processes import current_boot_id
+from lab.machines.sandbox import Sandbox
+from lab.paths import Paths
+
+
+def require_root(command: str) -> None:
+    if os.geteuid() != 0:
+        raise NotRoot(
+            f"lab {command} changes the host's network, mounts and cgroups, which needs root",
+            hint=f"sudo lab {command}",
+        )
+
+
+@dataclass(slots=True)
+class Lab:
+    """A lab's record, which it keeps on disk as it changes, and its machines."""
+
+    paths: Paths
+    record: Record
+    journal: Journal
+    sandbox: Sandbox
+    keys: Keys
+
+    @classmethod
+    def open(cls, paths: Paths, record: Record) -> Self:
+        directory = paths.lab(record.name)
+        journal = Journal(
+            directory / "journal.jsonl", owner=paths.caller, boot_id=current_boot_id()
+        )
+        sandbox = Sandbox(
+            lab_id=record.lab_id,
+            directory=directory,
+            nodes=record.nodes,
+            placement=placement.of_this_host(),
+            journal=journal,
+            owner=paths.caller,
+        )
+        return cls(paths, record, journal, sandbox, Keys(directory / "keys"))
+
+    @classmethod
+    def load(cls, paths: Paths, name: str) -> Self:
+        return cls.open(paths, records.load(paths, name))
+
+    @property
+    def directory(self) -> Path:
+        return self.paths.lab(self.record.name)
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.directory / "kubeconfig"
+
+    def update(self, **changes: object) -> None:
+        """Change the record, on disk first."""
+        changed = replace(self.record, **changes)  # type: ignore[arg-type]
+        records.save(self.paths, changed)
+        self.record = changed
+
+    def access(self, admin: str) -> Access:
+        """Return the admin's access to the API as the host reaches it: over loopback."""
+        access = kubeconfig.parse(admin, origin="admin.conf of n1")
+        return replace(access, server=f"https://127.0.0.1:{self.record.api_port}")
+
+    def write_kubeconfig(self, admin: str) -> None:
+        text = kubeconfig.render(self.access(admin), name=f"lab-{self.record.name}")
+        write_atomic(self.kubeconfig, text, owner=self.paths.caller)
+
+    def connect(self, *, timeout_s: float = 10) -> Client:
+        """Return a client for the lab's cluster, proved to be the lab's."""
+        if not self.record.identity or not self.kubeconfig.exists():
+            raise ClusterError(
+                f"lab {self.record.name!r} has no cluster yet",
+                hint=f"lab up --name {self.record.name}",
+            )
+        return identity.connect(
+            self.kubeconfig.read_text(),
+            self.record.identity,
+            origin=str(self.kubeconfig),
+            timeout_s=timeout_s,
+        )

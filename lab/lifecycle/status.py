@@ -1,0 +1,104 @@
+"""How is a lab, seen from the host and from its cluster?"""
+
+from dataclasses import dataclass
+
+from lab.errors import ClusterError
+from lab.kube import nodes as kube_nodes
+from lab.kube.nodes import NodeStatus
+from lab.lifecycle import publish
+from lab.lifecycle import record as records
+from lab.lifecycle.lab import Lab
+from lab.machines.topology import Node
+from lab.paths import Paths
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLine:
+    """One node; `ready` is None when the cluster could not be asked about it."""
+
+    name: str
+    role: str
+    address: str
+    running: bool
+    ready: bool | None
+    reason: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`state` is one of: up, degraded, stopped, incomplete."""
+
+    name: str
+    state: str
+    distribution: str
+    version: str
+    api: str
+    kubeconfig: str
+    nodes: tuple[NodeLine, ...]
+    problem: str
+
+
+def status(paths: Paths, name: str) -> Status:
+    lab = Lab.load(paths, name)
+    running = {node.name for node in lab.record.nodes if lab.sandbox.is_running(node)}
+    found, problem = _ask_cluster(lab) if running else ({}, "")
+    lines = tuple(
+        _line(node, node.name in running, found.get(node.name)) for node in lab.record.nodes
+    )
+    return Status(
+        name=name,
+        state=judge(lines, complete=len(lab.record.joined) == len(lab.record.nodes)),
+        distribution=lab.record.distribution,
+        version=lab.record.version,
+        api=f"https://127.0.0.1:{lab.record.api_port}" if publish.is_published(lab) else "",
+        kubeconfig=str(lab.kubeconfig),
+        nodes=lines,
+        problem=problem,
+    )
+
+
+def judge(lines: tuple[NodeLine, ...], *, complete: bool) -> str:
+    """Name the state of a lab from the state of its nodes."""
+    if not complete:
+        return "incomplete"
+    if not any(line.running for line in lines):
+        return "stopped"
+    return "up" if all(line.running and line.ready for line in lines) else "degraded"
+
+
+def list_all(paths: Paths) -> list[tuple[str, str, int]]:
+    """Return name, state and number of nodes of each lab; asks no cluster."""
+    return [(name, *_brief(paths, name)) for name in records.names(paths)]
+
+
+def _brief(paths: Paths, name: str) -> tuple[str, int]:
+    if not (paths.lab(name) / records.FILE).exists():
+        return "incomplete", 0
+    lab = Lab.load(paths, name)
+    running = sum(map(lab.sandbox.is_running, lab.record.nodes))
+    if len(lab.record.joined) < len(lab.record.nodes):
+        state = "incomplete"
+    else:
+        state = "running" if running else "stopped"
+    return state, len(lab.record.nodes)
+
+
+def _ask_cluster(lab: Lab) -> tuple[dict[str, NodeStatus], str]:
+    try:
+        client = lab.connect(timeout_s=3)
+        return {node.name: node for node in kube_nodes.list_nodes(client)}, ""
+    except ClusterError as exc:
+        return {}, exc.message
+
+
+def _line(node: Node, running: bool, found: NodeStatus | None) -> NodeLine:
+    return NodeLine(
+        name=node.name,
+        role="server" if node.is_server else "agent",
+        address=node.address,
+        running=running,
+        ready=found.ready if found else None,
+        reason=found.reason if found else ("unknown" if running else "powered off"),
+        version=found.version if found else "",
+    )

@@ -1,0 +1,1 @@
+"""Where nodes live: create, start, stop, power off and destroy them."""

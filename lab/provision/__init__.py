@@ -1,0 +1,1 @@
+"""Turn machines into a cluster: pyinfra over SSH, in a child process of its own."""

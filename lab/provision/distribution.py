@@ -1,0 +1,83 @@
+"""What a way of making a cluster must offer; kubeadm is the one there is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from lab.artifacts.recipe import Recipe
+from lab.errors import InvalidValue
+from lab.machines.topology import Node
+from lab.provision.child import Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is the same for all nodes of one cluster."""
+
+    cluster_name: str
+    version: str
+    images_key: str
+    cgroup_driver: str
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What an agent needs to join: a secret token, whom to trust, and kube-proxy's access."""
+
+    token: str
+    ca: str
+    kube_proxy_config: str
+
+
+class Distribution(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str:
+        """Return the kubelet version that its nodes report."""
+        ...
+
+    @property
+    def coredns_image(self) -> str: ...
+
+    @property
+    def probe_image(self) -> str: ...
+
+    def recipes(self) -> tuple[Recipe, ...]:
+        """Return the artifacts its nodes are made from."""
+        ...
+
+    def layers(self, trees: Mapping[str, Path]) -> tuple[Path, ...]:
+        """Choose from artifact name → tree the layers below a node's disk, topmost first."""
+        ...
+
+    def server_phase(
+        self, server: Node, nodes: tuple[Node, ...], settings: Settings, *, token: str
+    ) -> Phase:
+        """Return the phase that makes the server; it reads admin_kubeconfig and an Admission."""
+        ...
+
+    def outputs_phase(self, server: Node) -> Phase:
+        """Return a phase that changes nothing and reads what `server_phase` reads."""
+        ...
+
+    def prepare_phase(
+        self, agents: tuple[Node, ...], nodes: tuple[Node, ...], settings: Settings
+    ) -> Phase: ...
+
+    def join_phase(self, agents: tuple[Node, ...], server: Node, admission: Admission) -> Phase: ...
+
+
+def choose(name: str) -> Distribution:
+    """Return the distribution of that name."""
+    from lab.provision.kubeadm_phases import Kubeadm
+
+    known = {"kubeadm": Kubeadm}
+    if name not in known:
+        raise InvalidValue(
+            f"--distribution is {name!r}, but lab knows only {', '.join(known)}",
+            hint="lab up --distribution kubeadm",
+        )
+    return known[name]()

@@ -1,0 +1,133 @@
+"""The phases that make a kubeadm cluster, as data for the provisioning child."""
+
+import hashlib
+import secrets
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab import artifacts
+from lab.artifacts.recipe import Recipe
+from lab.machines.topology import (
+    CLUSTER_DNS,
+    POD_SUBNET,
+    SERVICE_SUBNET,
+    Node,
+)
+from lab.provision.child import Phase, make_target
+from lab.provision.distribution import Admission, Settings
+
+TOKEN_TTL = "1h0m0s"  # noqa: S105 - a duration
+# Topmost first: the programs above the Debian they run on.
+LAYERS = ("images", "cni", "containerd", "kubernetes", "noderoot")
+
+_TOKEN_ALPHABET = string.ascii_lowercase + string.digits
+
+# What the server's phase hands to the parent, each read over SSH.
+SERVER_OUTPUTS = {
+    "admin_kubeconfig": "cat /etc/kubernetes/admin.conf",
+    "ca": "cat /etc/kubernetes/pki/ca.crt",
+    "kube_proxy_config": "cat /etc/kubernetes/kube-proxy.conf",
+}
+
+
+def make_token() -> str:
+    """Return a bootstrap token, six and sixteen characters of [a-z0-9] as kubeadm wants it."""
+    return ".".join(
+        "".join(secrets.choice(_TOKEN_ALPHABET) for _ in range(length)) for length in (6, 16)
+    )
+
+
+def ca_hash(ca_pem: str) -> str:
+    """Return the SHA-256 of the CA's public key as kubeadm pins it (RFC 7469, in hex)."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+
+    key = x509.load_pem_x509_certificate(ca_pem.encode()).public_key()
+    info = key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return hashlib.sha256(info).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Kubeadm:
+    """Upstream Kubernetes by kubeadm; implements `lab.provision.distribution.Distribution`."""
+
+    name: str = "kubeadm"
+    version: str = artifacts.KUBERNETES_VERSION
+    coredns_image: str = artifacts.COREDNS_IMAGE
+    probe_image: str = artifacts.PROBE_IMAGE
+
+    def recipes(self) -> tuple[Recipe, ...]:
+        return artifacts.kubeadm_recipes()
+
+    def layers(self, trees: Mapping[str, Path]) -> tuple[Path, ...]:
+        return tuple(trees[name] for name in LAYERS)
+
+    def server_phase(
+        self, server: Node, nodes: tuple[Node, ...], settings: Settings, *, token: str
+    ) -> Phase:
+        data = _node_data(server, nodes, settings) | {
+            "token": token,
+            "token_ttl": TOKEN_TTL,
+            "cluster_name": settings.cluster_name,
+            "kubernetes_version": settings.version,
+            "service_subnet": str(SERVICE_SUBNET),
+            "cluster_dns": str(CLUSTER_DNS),
+            "single": len(nodes) == 1,
+        }
+        return Phase(
+            f"starting the server on {server.name}",
+            ("prepare_node", "init_server"),
+            (make_target(server, data),),
+            read=SERVER_OUTPUTS,
+        )
+
+    def outputs_phase(self, server: Node) -> Phase:
+        title = f"asking {server.name} for its keys"
+        return Phase(title, (), (make_target(server, {}),), read=SERVER_OUTPUTS)
+
+    def prepare_phase(
+        self, agents: tuple[Node, ...], nodes: tuple[Node, ...], settings: Settings
+    ) -> Phase:
+        targets = tuple(make_target(node, _node_data(node, nodes, settings)) for node in agents)
+        return Phase(f"preparing {name_range(agents)}", ("prepare_node",), targets)
+
+    def join_phase(self, agents: tuple[Node, ...], server: Node, admission: Admission) -> Phase:
+        common = {
+            "server_address": server.address,
+            "token": admission.token,
+            "ca_hash": ca_hash(admission.ca),
+            "kube_proxy_config": admission.kube_proxy_config,
+        }
+        targets = tuple(
+            make_target(node, common | {"node_name": node.name, "address": node.address})
+            for node in agents
+        )
+        return Phase(f"joining {name_range(agents)}", ("join_agent",), targets)
+
+
+def name_range(nodes: tuple[Node, ...]) -> str:
+    """Return `n2`, or `n2 to n6`."""
+    names = [node.name for node in nodes]
+    return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+
+
+def _node_data(node: Node, nodes: tuple[Node, ...], settings: Settings) -> dict[str, Any]:
+    peers = [
+        {"pod_subnet": peer.pod_subnet, "address": peer.address} for peer in nodes if peer != node
+    ]
+    return {
+        "node_name": node.name,
+        "address": node.address,
+        "pod_subnet": node.pod_subnet,
+        "cluster_pod_subnet": str(POD_SUBNET),
+        "peers": peers,
+        "pause_image": artifacts.PAUSE_IMAGE,
+        "image_archive": "server.tar" if node.is_server else "agent.tar",
+        "image_stamp": settings.images_key,
+        "cgroup_driver": settings.cgroup_driver,
+    }

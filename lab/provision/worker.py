@@ -1,0 +1,138 @@
+"""The provisioning child: runs one pyinfra phase for each line of JSON on its standard input.
+
+It is started inside the lab's network namespace and talks on its standard
+output: a line an operation and host, then one that says how the phase ended.
+pyinfra runs on gevent, whose patching would change every socket and thread of a
+process, and keeps one global state: hence a process of its own, patched by its
+first two lines, and a new State for each phase. Requests hold secrets; nothing
+of them is ever in argv, in the environment or in the log on standard error.
+"""
+
+from gevent import monkey  # noqa: TID251 - this is the provisioning child
+
+monkey.patch_all()
+
+import ctypes  # noqa: E402
+import json  # noqa: E402 - everything else must be imported after patching
+import logging  # noqa: E402
+import os  # noqa: E402
+import signal  # noqa: E402
+import sys  # noqa: E402
+from typing import Any  # noqa: E402
+
+from pyinfra.api.config import Config  # noqa: E402
+from pyinfra.api.connect import connect_all  # noqa: E402
+from pyinfra.api.deploy import add_deploy  # noqa: E402
+from pyinfra.api.exceptions import PyinfraError  # noqa: E402
+from pyinfra.api.inventory import Inventory  # noqa: E402
+from pyinfra.api.operations import run_ops  # noqa: E402
+from pyinfra.api.state import BaseStateCallback, State  # noqa: E402
+from typing_extensions import override  # noqa: E402
+
+from lab.provision import kubeadm, node  # noqa: E402
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+DEPLOYS = {
+    "prepare_node": node.prepare_node,
+    "init_server": kubeadm.init_server,
+    "join_agent": kubeadm.join_agent,
+}
+
+
+class Reporter(BaseStateCallback):
+    """Turn pyinfra's callbacks into lines for the parent."""
+
+    @staticmethod
+    @override
+    def host_connect_error(state: Any, host: Any, error: Any) -> None:
+        emit(event="unreachable", host=host.name, error=str(error))
+
+    @staticmethod
+    @override
+    def operation_host_success(state: Any, host: Any, op_hash: str, retry_count: int = 0) -> None:
+        meta = state.get_op_data_for_host(host, op_hash).operation_meta
+        emit(
+            event="operation", host=host.name, name=_name(state, op_hash), changed=meta.did_change()
+        )
+
+    @staticmethod
+    @override
+    def operation_host_error(
+        state: Any, host: Any, op_hash: str, retry_count: int = 0, max_retries: int = 0
+    ) -> None:
+        meta = state.get_op_data_for_host(host, op_hash).operation_meta
+        emit(event="failed", host=host.name, name=_name(state, op_hash), output=_output(meta))
+
+
+def die_with_parent() -> None:
+    """Have the kernel end this process with its parent, however that ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def main() -> None:
+    die_with_parent()
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    for line in sys.stdin:
+        run_phase(json.loads(line))
+
+
+def run_phase(request: dict[str, Any]) -> None:
+    hosts = [(host["name"], _connection(request) | host["data"]) for host in request["hosts"]]
+    # FAIL_PERCENT 0: by default pyinfra goes on with the hosts that are left.
+    state = State(Inventory((hosts, {})), Config(FAIL_PERCENT=0))
+    state.add_callback_handler(Reporter())
+    try:
+        connect_all(state)
+        for name in request["deploys"]:
+            add_deploy(state, DEPLOYS[name])
+        run_ops(state, no_wait=True)
+        answers = {host.name: _read(host, request["read"]) for host in state.inventory}
+    except PyinfraError as exc:
+        emit(event="ended", ok=False, error=str(exc), read={})
+        return
+    failed = sorted(host.name for host in state.failed_hosts)
+    emit(event="ended", ok=not failed, error=f"failed on {', '.join(failed)}", read=answers)
+
+
+def _connection(request: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "ssh_user": "root",
+        "ssh_key": request["key"],
+        "ssh_known_hosts_file": request["known_hosts"],
+        "ssh_strict_host_key_checking": "yes",
+        # The calling user's own configuration must not change how a lab is reached.
+        "ssh_config_file": os.devnull,
+    }
+
+
+def _read(host: Any, commands: dict[str, str]) -> dict[str, str]:
+    """Run read-only commands; what they print goes to the parent only, never to a log."""
+    answers = {}
+    for key, command in commands.items():
+        ok, output = host.run_shell_command(command, print_output=False, print_input=False)
+        if not ok:
+            raise PyinfraError(f"`{command}` failed on {host.name}")
+        answers[key] = output.stdout
+    return answers
+
+
+def _name(state: Any, op_hash: str) -> str:
+    names = state.get_op_meta(op_hash).names
+    return sorted(names)[0].rsplit(" | ", 1)[-1] if names else op_hash
+
+
+def _output(meta: Any) -> str:
+    try:
+        return str(meta.stderr or meta.stdout)
+    except PyinfraError:
+        return ""
+
+
+def emit(**event: Any) -> None:
+    sys.stdout.write(json.dumps(event) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
