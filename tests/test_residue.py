@@ -4,18 +4,30 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.errors import InvalidValue
-from lab.residue import Blame, Difference, Fingerprint, Kind, compare
-from lab.residue import files, kernel, network, processes
+from lab.residue import (
+    Blame,
+    Difference,
+    Fingerprint,
+    Kind,
+    compare,
+    files,
+    kernel,
+    network,
+    processes,
+    take_fingerprint,
+)
 from lab.residue.compare import EVERYTHING
 from lab.residue.names import lab_ids, names_place
 from lab.residue.processes import is_of_a_lab, parse_process
 
 DATA = "/home/u/.local/share/lab"
 
+# Small values find what there is to find; more of them only cost time.
+few = settings(max_examples=40, deadline=None)
 names = st.text("abn12-/. k7q", min_size=1, max_size=8)
 facts = st.dictionaries(names, st.sampled_from(["", "x", "lab-k7q2", DATA]), max_size=4)
 kinds = st.sampled_from(Kind)
@@ -39,6 +51,7 @@ def difference(
     return only
 
 
+@few
 @given(fingerprints)
 def test_a_fingerprint_survives_json(fingerprint: Fingerprint) -> None:
     text = json.dumps(fingerprint.to_dict())
@@ -54,11 +67,13 @@ def test_something_else_is_not_taken_for_a_fingerprint(value: dict[str, object])
         Fingerprint.from_dict(value)
 
 
+@few
 @given(fingerprints)
 def test_a_host_does_not_differ_from_itself(fingerprint: Fingerprint) -> None:
     assert compare(fingerprint, fingerprint) == []
 
 
+@few
 @given(fingerprints, fingerprints)
 def test_what_differs_forwards_differs_backwards(one: Fingerprint, other: Fingerprint) -> None:
     forwards = {(d.kind, d.what, d.before, d.after, d.blame) for d in compare(one, other)}
@@ -67,6 +82,7 @@ def test_what_differs_forwards_differs_backwards(one: Fingerprint, other: Finger
     assert forwards == backwards
 
 
+@few
 @given(fingerprints, fingerprints)
 def test_each_fact_that_changed_is_named_exactly_once(one: Fingerprint, other: Fingerprint) -> None:
     shared = one.facts.keys() & other.facts.keys()
@@ -80,6 +96,7 @@ def test_each_fact_that_changed_is_named_exactly_once(one: Fingerprint, other: F
     assert sorted(d.what for d in compare(one, other) if d.what != EVERYTHING) == changed
 
 
+@few
 @given(facts, facts)
 def test_a_module_is_never_blamed_on_a_lab(before: dict[str, str], after: dict[str, str]) -> None:
     found = compare(host(Kind.MODULE, before), host(Kind.MODULE, after))
@@ -189,6 +206,18 @@ def test_residue_comes_first() -> None:
     after = replace(before, facts={Kind.LINK: {"docker0": "x"}, Kind.NETNS: {"lab-k7q2": "y"}})
 
     assert [d.what for d in compare(before, after)] == ["lab-k7q2", "docker0"]
+
+
+def test_what_cannot_be_read_is_told_and_the_rest_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    fingerprint = take_fingerprint()
+
+    assert fingerprint.unread[Kind.LINK] == "program 'ip' was not found"
+    assert Kind.LINK not in fingerprint.facts
+    assert fingerprint.facts[Kind.MOUNT]["/proc"]
 
 
 def test_machines_count_only_where_machines_are_meant() -> None:

@@ -15,8 +15,12 @@ CONTAINERD = "github.com/containerd/containerd/v2/cmd"
 
 def kubeadm_recipes() -> tuple[Recipe, ...]:
     """Return all recipes; the node root first, which fails at once where root is missing."""
-    version = read_go_mod(MODULES / "kubernetes").requires["k8s.io/kubernetes"]
-    return (NodeRoot(), *go_recipes(), KubeImages(version))
+    return (NodeRoot(), *go_recipes(), KubeImages(kubernetes_version()))
+
+
+def kubernetes_version() -> str:
+    """Return the version that go.mod pins, such as v1.36.3."""
+    return read_go_mod(MODULES / "kubernetes").requires["k8s.io/kubernetes"]
 
 
 def go_recipes() -> tuple[GoPrograms, ...]:

@@ -58,15 +58,19 @@ def remove_tree(path: Path) -> int:
     """Remove `path` and all below it; return the bytes that frees. Absent is fine."""
     if not os.path.lexists(path):
         return 0
-    # An interrupted mmdebstrap or a lab may have mounted there what must not be emptied.
-    for mount in mounts_below(path, Path("/proc/self/mountinfo").read_text()):
-        raise ArtifactError(f"{mount} is still mounted, so {path} stays", hint=f"umount {mount}")
+    refuse_mounted(path)
     freed = disk_use(path)
     try:
         shutil.rmtree(path)
     except PermissionError as exc:
         raise NotRoot(f"{exc.filename} belongs to root", hint="run the same with sudo") from exc
     return freed
+
+
+def refuse_mounted(path: Path) -> None:
+    """Raise if something is mounted at or below `path`: it must not be emptied with it."""
+    for mount in mounts_below(path, Path("/proc/self/mountinfo").read_text()):
+        raise ArtifactError(f"{mount} is still mounted, so {path} stays", hint=f"umount {mount}")
 
 
 def mounts_below(path: Path, mountinfo: str) -> list[str]:

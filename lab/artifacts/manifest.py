@@ -7,14 +7,13 @@ over the content. Times count in whole seconds there, since that is what a
 bundle keeps of them.
 """
 
-import base64
 import hashlib
 import json
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +49,6 @@ class Contents:
     files: Mapping[str, File] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
     folders: Mapping[str, Folder] = field(default_factory=dict)
-    xattrs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Extended attributes of a whole system by path, base64: file capabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,34 +100,41 @@ def describe_files(tree: Path) -> Contents:
 
 def describe_system(tree: Path) -> Contents:
     grouped = group_by_folder(tree)
-    contents = hash_all([path for paths in grouped.values() for path in paths if is_regular(path)])
-    folders = {}
-    for folder, paths in grouped.items():
-        digests = [next(contents) for path in paths if is_regular(path)]
-        folders[folder] = Folder(fingerprint(paths, tree), digest_of(digests))
-    every = [path for paths in grouped.values() for path in paths]
-    size = sum(path.lstat().st_size for path in every if is_regular(path))
-    return Contents(size, folders=folders, xattrs=read_xattrs(every, tree))
+    regular = [path for paths in grouped.values() for path in paths if is_regular(path)]
+    digests = dict(zip(regular, hash_all(regular), strict=True))
+    folders = {
+        folder: Folder(
+            entries=fingerprint(paths, tree),
+            content=digest_of(digests[path] for path in paths if path in digests),
+        )
+        for folder, paths in grouped.items()
+    }
+    return Contents(sum(path.lstat().st_size for path in regular), folders=folders)
 
 
 def check(artifact: Artifact, expected: Contents, *, thorough: bool) -> None:
     """Raise ArtifactCorrupt for the first thing that is not as listed."""
+    if not artifact.tree.is_dir():
+        raise corrupt(artifact, ".", expected="a directory", found="none")
     if expected.folders:
-        check_system(artifact, expected, thorough=thorough)
-        return
-    check_links(artifact, expected.links)
+        check_system(artifact, expected.folders, thorough=thorough)
+    else:
+        check_links(artifact, expected.links)
+        check_files(artifact, expected.files, thorough=thorough)
+
+
+def check_files(artifact: Artifact, files: Mapping[str, File], *, thorough: bool) -> None:
     suspects = {
-        path: file
-        for path, file in expected.files.items()
+        artifact.tree / path: file.sha256
+        for path, file in files.items()
         if thorough or is_changed(artifact.tree / path, file)
     }
-    missing = [path for path in suspects if not is_regular(artifact.tree / path)]
-    for path in missing:
-        raise corrupt(artifact, path, expected=show(suspects[path].sha256), found="no file")
-    digests = hash_all([artifact.tree / path for path in suspects])
-    for (path, file), digest in zip(suspects.items(), digests, strict=True):
-        if digest != file.sha256:
-            raise corrupt(artifact, path, expected=show(file.sha256), found=show(digest))
+    for path, digest in suspects.items():
+        if not is_regular(path):
+            raise corrupt(artifact, path, expected=show(digest), found="no file")
+    for path, digest in zip(suspects, hash_all(suspects), strict=True):
+        if digest != suspects[path]:
+            raise corrupt(artifact, path, expected=show(suspects[path]), found=show(digest))
 
 
 def check_links(artifact: Artifact, links: Mapping[str, str]) -> None:
@@ -141,37 +145,20 @@ def check_links(artifact: Artifact, links: Mapping[str, str]) -> None:
             raise corrupt(artifact, path, expected=f"a link to {target}", found=found)
 
 
-def check_system(artifact: Artifact, expected: Contents, *, thorough: bool) -> None:
+def check_system(artifact: Artifact, folders: Mapping[str, Folder], *, thorough: bool) -> None:
     if thorough:
-        found = describe_system(artifact.tree)
-        compare_folders(artifact, expected.folders, found.folders)
-        changed = expected.xattrs.keys() ^ found.xattrs.keys() or {
-            path for path in expected.xattrs if expected.xattrs[path] != found.xattrs[path]
+        found = describe_system(artifact.tree).folders
+    else:
+        unread = Folder(entries="", content="")
+        found = {
+            folder: replace(folders.get(folder, unread), entries=fingerprint(paths, artifact.tree))
+            for folder, paths in group_by_folder(artifact.tree).items()
         }
-        for path in sorted(changed):
-            raise corrupt(artifact, path, expected="its extended attributes", found="others")
-        return
-    grouped = group_by_folder(artifact.tree)
-    found_folders = {
-        folder: Folder(fingerprint(paths, artifact.tree), expected.folders[folder].content)
-        for folder, paths in grouped.items()
-        if folder in expected.folders
-    }
-    missing_here = {folder: Folder("", "") for folder in grouped.keys() - expected.folders.keys()}
-    compare_folders(artifact, expected.folders, found_folders | missing_here)
-
-
-def compare_folders(
-    artifact: Artifact, expected: Mapping[str, Folder], found: Mapping[str, Folder]
-) -> None:
-    for folder in sorted(expected.keys() | found.keys()):
-        if expected.get(folder) == found.get(folder):
-            continue
-        digests = [
-            show_folder(side.get(folder), other.get(folder))
-            for side, other in ((expected, found), (found, expected))
-        ]
-        raise corrupt(artifact, folder, expected=digests[0], found=digests[1])
+    for folder in sorted(folders.keys() | found.keys()):
+        before, now = folders.get(folder), found.get(folder)
+        if before != now:
+            texts = show_folder(before, now), show_folder(now, before)
+            raise corrupt(artifact, folder, expected=texts[0], found=texts[1])
 
 
 def show_folder(folder: Folder | None, other: Folder | None) -> str:
@@ -183,7 +170,7 @@ def show_folder(folder: Folder | None, other: Folder | None) -> str:
     return f"entries {show(folder.entries)}"
 
 
-def corrupt(artifact: Artifact, path: str, *, expected: str, found: str) -> ArtifactCorrupt:
+def corrupt(artifact: Artifact, path: str | Path, *, expected: str, found: str) -> ArtifactCorrupt:
     where = artifact.tree / path
     return ArtifactCorrupt(f"{where} is damaged: expected {expected}, found {found}", hint=HINT)
 
@@ -227,7 +214,8 @@ def group_by_folder(tree: Path) -> dict[str, list[Path]]:
     grouped: dict[str, list[Path]] = {".": [tree]}
 
     def refuse(error: OSError) -> None:
-        raise NotRoot(f"{error.filename} is only for root to read", hint="run the same with sudo")
+        if isinstance(error, PermissionError):
+            raise NotRoot(f"{error.filename} is for root to read", hint="run the same with sudo")
 
     for directory, folders, files in os.walk(tree, onerror=refuse):
         folders.sort()
@@ -251,12 +239,3 @@ def describe_entry(path: Path, tree: Path) -> str:
     if stat.S_ISREG(found.st_mode):
         return f"{entry} {found.st_size} {int(found.st_mtime)}"
     return f"{entry} {found.st_rdev}"
-
-
-def read_xattrs(paths: Iterable[Path], tree: Path) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
-    for path in paths:
-        for name in os.listxattr(path, follow_symlinks=False):
-            value = base64.b64encode(os.getxattr(path, name, follow_symlinks=False)).decode()
-            found.setdefault(str(path.relative_to(tree)), {})[name] = value
-    return found

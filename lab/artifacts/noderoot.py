@@ -7,6 +7,7 @@ and answer ssh at once; identity (machine id, host keys, names) is each node's o
 
 import os
 import shutil
+import stat
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -47,6 +48,11 @@ MASKED = (
     "fstrim.timer",
     "getty.target",
     "kmod-static-nodes.service",
+    "proc-sys-fs-binfmt_misc.automount",
+    "sys-fs-fuse-connections.mount",
+    "sys-kernel-config.mount",
+    "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount",
     "systemd-ask-password-console.path",
     "systemd-ask-password-wall.path",
     "systemd-binfmt.service",
@@ -84,11 +90,13 @@ UseDNS no
 MaxStartups 100
 MaxSessions 100
 """,
+    # The kernel's messages are the host's; six journals of them tell nothing about a node.
     "etc/systemd/journald.conf.d/10-lab.conf": """\
 [Journal]
 Storage=persistent
 SystemMaxUse=64M
 ForwardToSyslog=no
+ReadKMsg=no
 """,
     "etc/systemd/system.conf.d/10-lab.conf": """\
 [Manager]
@@ -212,6 +220,7 @@ def host_proxy() -> list[str]:
 
 def configure(tree: Path) -> None:
     """Make the installed root what nodes share: no identity, nothing that slows a boot."""
+    drop_privileges(tree)
     for path in (path for pattern in REMOVED for path in sorted(tree.glob(pattern))):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -229,3 +238,15 @@ def configure(tree: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         path.chmod(0o644)
+
+
+def drop_privileges(tree: Path) -> None:
+    """Take away set-user-id bits and file capabilities.
+
+    Only root logs in to a node, and on the host the tree lies in a user's cache,
+    where a program that makes its caller root has nothing to do.
+    """
+    for path in (path for path in tree.rglob("*") if path.is_file() and not path.is_symlink()):
+        path.chmod(stat.S_IMODE(path.stat().st_mode) & 0o777)
+        for name in os.listxattr(path):
+            os.removexattr(path, name)

@@ -27,21 +27,27 @@ rm "$1/root/removed"
 def overlay(data: Path) -> Finding:
     """Mount an overlay where the nodes' will lie, and write through it."""
     place = existing(data)
+    where = f"below {place}, on {file_system(place)}"
+    try:
+        _try_overlay(place)
+    except (CommandFailed, OSError) as exc:
+        reason = exc.message if isinstance(exc, CommandFailed) else str(exc)
+        return Finding(
+            "overlay",
+            False,
+            f"no overlay can be used {where}: {one_line(reason)}",
+            "export XDG_DATA_HOME=DIRECTORY, one on ext4, xfs or btrfs and not mounted noexec",
+        )
+    return Finding("overlay", True, f"an overlay works {where}")
+
+
+def _try_overlay(place: Path) -> None:
     directory = Path(tempfile.mkdtemp(prefix=".lab-doctor-", dir=place))
     try:
         _prepare(directory)
         throwaway.in_mounts(_WRITE_THROUGH, str(directory))
-    except CommandFailed as exc:
-        return Finding(
-            "overlay",
-            False,
-            f"no overlay can be used below {place}, on {file_system(place)}: "
-            + one_line(exc.message),
-            "export XDG_DATA_HOME=DIRECTORY, one on ext4, xfs or btrfs and not mounted noexec",
-        )
     finally:
         shutil.rmtree(directory)
-    return Finding("overlay", True, f"an overlay works below {place}, on {file_system(place)}")
 
 
 def _prepare(directory: Path) -> None:

@@ -31,3 +31,8 @@ def list_cached(paths: Paths) -> list[Cached]:
         )
         for item in artifacts.list_artifacts(paths)
     ]
+
+
+def prune_cache(paths: Paths, *, everything: bool, build: bool, corrupt: bool) -> int:
+    """Remove what may go and return the bytes that were freed."""
+    raise NotImplementedError

@@ -138,7 +138,8 @@ def main(argv: Sequence[str]) -> int:
     options = _options(argv)
     try:
         listeners = [(_listen(f), (f.host, f.port)) for f in options.forward]
-        inside = _enter(options.netns)
+        with options.netns.open("rb") as inside:
+            namespaces.switch(inside.fileno())
     except OSError as exc:
         sys.stdout.write(f"{exc.strerror}{f': {exc.filename}' if exc.filename else ''}\n")
         return exc.errno or 1
@@ -146,9 +147,7 @@ def main(argv: Sequence[str]) -> int:
         sys.stdout.write(f"{pid}\n")
         return 0
     _detach(*options.user)
-    supervisor.supervise(
-        lambda: relay.run(listeners), wanted=lambda: _identity(options.netns) == inside
-    )
+    supervisor.supervise(lambda: relay.run(listeners), wanted=lambda: _is_own(options.netns))
     return 0
 
 
@@ -175,20 +174,10 @@ def _listen(forward: Forward) -> socket.socket:
         raise OSError(exc.errno, f"{where} {what}") from exc
 
 
-def _enter(namespace: Path) -> tuple[int, int]:
-    """Move into the namespace for good; return what its name must go on to mean."""
-    with namespace.open("rb") as inside:
-        namespaces.switch(inside.fileno())
-        status = os.fstat(inside.fileno())
-    return status.st_dev, status.st_ino
-
-
-def _identity(namespace: Path) -> tuple[int, int] | None:
-    try:
-        status = namespace.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_dev, status.st_ino
+def _is_own(namespace: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return namespace.samefile("/proc/self/ns/net")
+    return False
 
 
 def _detach(uid: int, gid: int) -> None:

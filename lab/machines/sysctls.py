@@ -18,8 +18,21 @@ from typing import TypedDict
 
 REGISTER = Path("/run/lab/sysctls.json")
 
-# What kubelets write: recorded so that it can be put back, not set by us.
-CHANGED_BY_KUBELET = ("kernel.panic", "kernel.panic_on_oops", "vm.overcommit_memory")
+# What kubelets and the nodes' systemds write: recorded to be put back, not set by us.
+# Some belong to a namespace on newer kernels and are then never seen to change.
+CHANGED_BY_NODES = (
+    "kernel.panic",
+    "kernel.panic_on_oops",
+    "vm.overcommit_memory",
+    "vm.panic_on_oom",
+    "fs.file-max",
+    "fs.nr_open",
+    "fs.protected_fifos",
+    "fs.protected_hardlinks",
+    "fs.protected_regular",
+    "fs.protected_symlinks",
+    "kernel.pid_max",
+)
 
 # What we raise, and to what; never lowered.
 RAISED = {
@@ -39,7 +52,7 @@ class _State(TypedDict):
 def hold(lab_id: str, *, register: Path = REGISTER, proc: Path = Path("/proc/sys")) -> None:
     """Record the host's values, once for all labs, then raise what is too low."""
     with _register(register) as state:
-        for name in (*CHANGED_BY_KUBELET, *RAISED):
+        for name in (*CHANGED_BY_NODES, *RAISED):
             value = _read(proc, name)
             if value is not None:
                 state["before"].setdefault(name, value)

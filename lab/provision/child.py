@@ -104,8 +104,6 @@ class Child:
                 case "failed":
                     output = event["output"].strip() or "no output"
                     failures.append(f"{event['name']!r} failed on {event['host']}: {output}")
-                case "unreachable":
-                    failures.append(f"{event['host']} cannot be reached: {event['error']}")
                 case "ended" if event["ok"] and not failures:
                     answers: dict[str, dict[str, str]] = event["read"]
                     return answers

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import artifacts
+from lab.artifacts import kubeimages
+from lab.artifacts.kubeadm import kubeadm_recipes, kubernetes_version
 from lab.artifacts.recipe import Recipe
 from lab.machines.topology import (
     CLUSTER_DNS,
@@ -20,8 +21,8 @@ from lab.provision.child import Phase, make_target
 from lab.provision.distribution import Admission, Settings
 
 TOKEN_TTL = "1h0m0s"  # noqa: S105 - a duration
-# Topmost first: the programs above the Debian they run on.
-LAYERS = ("images", "cni", "containerd", "kubernetes", "noderoot")
+# Topmost first: Debian is above the programs, so that it decides who owns a directory.
+LAYERS = ("noderoot", "kubernetes", "containerd", "cni", "images")
 
 _TOKEN_ALPHABET = string.ascii_lowercase + string.digits
 
@@ -57,12 +58,15 @@ class Kubeadm:
     """Upstream Kubernetes by kubeadm; implements `lab.provision.distribution.Distribution`."""
 
     name: str = "kubeadm"
-    version: str = artifacts.KUBERNETES_VERSION
-    coredns_image: str = artifacts.COREDNS_IMAGE
-    probe_image: str = artifacts.PROBE_IMAGE
+    coredns_image: str = kubeimages.COREDNS
+    probe_image: str = kubeimages.PROBE
+
+    @property
+    def version(self) -> str:
+        return kubernetes_version()
 
     def recipes(self) -> tuple[Recipe, ...]:
-        return artifacts.kubeadm_recipes()
+        return kubeadm_recipes()
 
     def layers(self, trees: Mapping[str, Path]) -> tuple[Path, ...]:
         return tuple(trees[name] for name in LAYERS)
@@ -126,7 +130,7 @@ def _node_data(node: Node, nodes: tuple[Node, ...], settings: Settings) -> dict[
         "pod_subnet": node.pod_subnet,
         "cluster_pod_subnet": str(POD_SUBNET),
         "peers": peers,
-        "pause_image": artifacts.PAUSE_IMAGE,
+        "pause_image": kubeimages.PAUSE,
         "image_archive": "server.tar" if node.is_server else "agent.tar",
         "image_stamp": settings.images_key,
         "cgroup_driver": settings.cgroup_driver,

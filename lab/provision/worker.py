@@ -18,6 +18,7 @@ import logging  # noqa: E402
 import os  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
+from collections.abc import Iterator  # noqa: E402
 from typing import Any  # noqa: E402
 
 from pyinfra.api.config import Config  # noqa: E402
@@ -46,23 +47,12 @@ class Reporter(BaseStateCallback):
     @staticmethod
     @override
     def host_connect_error(state: Any, host: Any, error: Any) -> None:
-        emit(event="unreachable", host=host.name, error=str(error))
+        emit(event="failed", host=host.name, name="connect by SSH", output=str(error))
 
     @staticmethod
     @override
     def operation_host_success(state: Any, host: Any, op_hash: str, retry_count: int = 0) -> None:
-        meta = state.get_op_data_for_host(host, op_hash).operation_meta
-        emit(
-            event="operation", host=host.name, name=_name(state, op_hash), changed=meta.did_change()
-        )
-
-    @staticmethod
-    @override
-    def operation_host_error(
-        state: Any, host: Any, op_hash: str, retry_count: int = 0, max_retries: int = 0
-    ) -> None:
-        meta = state.get_op_data_for_host(host, op_hash).operation_meta
-        emit(event="failed", host=host.name, name=_name(state, op_hash), output=_output(meta))
+        emit(event="operation", host=host.name, name=_name(state, op_hash))
 
 
 def die_with_parent() -> None:
@@ -87,12 +77,34 @@ def run_phase(request: dict[str, Any]) -> None:
         for name in request["deploys"]:
             add_deploy(state, DEPLOYS[name])
         run_ops(state, no_wait=True)
-        answers = {host.name: _read(host, request["read"]) for host in state.inventory}
     except PyinfraError as exc:
-        emit(event="ended", ok=False, error=str(exc), read={})
+        error = str(exc)
+    else:
+        error = ""
+    failed = list(_failures(state))
+    for failure in failed:
+        emit(event="failed", **failure)
+    if error or failed:
+        emit(event="ended", ok=False, error=error, read={})
         return
-    failed = sorted(host.name for host in state.failed_hosts)
-    emit(event="ended", ok=not failed, error=f"failed on {', '.join(failed)}", read=answers)
+    answers = {host.name: _read(host, request["read"]) for host in state.inventory}
+    emit(event="ended", ok=True, error="", read=answers)
+
+
+def _failures(state: Any) -> Iterator[dict[str, str]]:
+    """Yield the first operation of each host that did not succeed.
+
+    pyinfra counts and reports failures as it goes, but an exception in a host's greenlet is
+    only printed; so what counts is whether every operation of every host has succeeded.
+    """
+    for host in state.inventory:
+        for op_hash in state.get_op_order():
+            if op_hash not in state.ops[host]:
+                continue
+            meta = state.get_op_data_for_host(host, op_hash).operation_meta
+            if not meta.is_complete() or not meta.did_succeed():
+                yield {"host": host.name, "name": _name(state, op_hash), "output": _output(meta)}
+                break
 
 
 def _connection(request: dict[str, Any]) -> dict[str, Any]:
@@ -123,10 +135,7 @@ def _name(state: Any, op_hash: str) -> str:
 
 
 def _output(meta: Any) -> str:
-    try:
-        return str(meta.stderr or meta.stdout)
-    except PyinfraError:
-        return ""
+    return str(meta.stderr or meta.stdout) if meta.is_complete() else "it did not run to its end"
 
 
 def emit(**event: Any) -> None:

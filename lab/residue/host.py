@@ -1,6 +1,5 @@
 """What is the state of this host now?"""
 
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -61,6 +60,7 @@ def _gather(
             facts[kind] = reading.result()
         except LabError as exc:
             unread[kind] = exc.message
-        except OSError as exc:
-            unread[kind] = f"{exc.filename or os.fspath('/proc')}: {exc.strerror}"
+        except Exception as exc:
+            # What cannot be read or understood is told; it must not end what it watches.
+            unread[kind] = f"{type(exc).__name__}: {exc}"
     return Fingerprint(boot, places, facts, unread)

@@ -1,5 +1,6 @@
 """What is in the network namespace of the host, and which namespaces have a name?"""
 
+import contextlib
 import ipaddress
 import json
 import re
@@ -67,9 +68,11 @@ def _records(text: str) -> list[dict[str, Any]]:
 
 
 def read_namespaces(directory: Path = Path("/run/netns")) -> Facts:
-    if not directory.is_dir():
-        return {}
-    return {entry.name: f"inode {entry.stat().st_ino}" for entry in directory.iterdir()}
+    found: Facts = {}
+    for entry in directory.iterdir() if directory.is_dir() else ():
+        with contextlib.suppress(FileNotFoundError):  # it ended while we looked
+            found[entry.name] = f"inode {entry.stat().st_ino}"
+    return found
 
 
 def read_sockets(directory: Path = Path("/proc/net")) -> Facts:

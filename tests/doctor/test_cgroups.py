@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from lab.doctor.cgroups import NEEDED_V1, SYSTEMD, Layout, cgroups, find_hierarchies, systemd
 
 
@@ -123,3 +125,26 @@ def test_a_host_without_systemd_is_fine(tmp_path: Path) -> None:
 
     assert finding.ok
     assert "not systemd" in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("script", "ok", "detail"),
+    [
+        ("exit 0", True, "PID 1 is systemd, machined answers"),
+        ("echo no bus >&2; exit 1", False, "exit status 1: no bus"),
+        (None, False, "machinectl is missing"),
+    ],
+)
+def test_on_a_host_with_systemd_machined_has_to_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, ok: bool, detail: str
+) -> None:
+    if script:
+        (tmp_path / "machinectl").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "machinectl").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    finding = systemd(booted=tmp_path)
+
+    assert finding.ok is ok
+    assert finding.detail.endswith(detail)
+    assert (finding.fix is None) is ok

@@ -57,7 +57,7 @@ def test_nothing_is_run_when_nothing_is_missing(tmp_path: Path) -> None:
 
 
 def test_another_distribution_is_told_what_to_install(tmp_path: Path) -> None:
-    with pytest.raises(HostUnfit, match="not a Debian host.*: nftables, openssh-client"):
+    with pytest.raises(HostUnfit, match=r"not a Debian host.*: nftables, openssh-client"):
         fix([NO_NFT, NO_SSH], Recorder(), root=tmp_path)
 
 

@@ -125,6 +125,7 @@ def test_a_thousand_connections_at_once_arrive_whole(published: Published) -> No
 
 def test_descriptors_are_given_back(published: Published) -> None:
     opened = Path(f"/proc/{published.worker().pid}/fd")
+    published.ask(b"first")
     before = len(list(opened.iterdir()))
     for _ in range(50):
         published.ask(b"again")
@@ -133,7 +134,7 @@ def test_descriptors_are_given_back(published: Published) -> None:
     deadline = time.monotonic() + 5
     while len(list(opened.iterdir())) > before and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert len(list(opened.iterdir())) == before
+    assert len(list(opened.iterdir())) <= before
 
 
 def test_only_loopback_is_listened_on(published: Published) -> None:

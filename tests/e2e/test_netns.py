@@ -142,7 +142,10 @@ def test_a_command_in_a_namespace_that_is_not_there_fails() -> None:
 
 
 def test_a_program_started_inside_keeps_the_namespace_alive_for_itself(namespace: Path) -> None:
-    with subprocess.Popen(netns.command(NAME, ["cat"]), stdin=subprocess.PIPE) as program:
+    argv = netns.command(NAME, ["sh", "-c", "echo started; cat"])
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        program.stdout.readline()
         netns.destroy(NAME)
 
         assert not netns.exists(NAME)

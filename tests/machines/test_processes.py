@@ -17,7 +17,7 @@ from lab.machines.processes import ProcessId
 
 @contextmanager
 def program(*argv: str) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(argv, stdout=subprocess.PIPE) as child:
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         try:
             yield child
         finally:

@@ -26,7 +26,7 @@ def test_an_impossible_number_of_nodes_is_refused_with_its_value(count: int) -> 
 
 
 def test_an_unknown_node_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(NoSuchNode, match="'n9'.*n1, n2, n3"):
+    with pytest.raises(NoSuchNode, match=r"'n9'.*n1, n2, n3"):
         find_node(make_nodes(3), "n9")
 
 

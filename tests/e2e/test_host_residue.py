@@ -3,6 +3,7 @@
 import random
 import string
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ from lab.residue import Fingerprint, Kind, compare, take_fingerprint
 
 pytestmark = pytest.mark.e2e
 
+ROOT = Path(__file__).parents[2]
 SYSCTL = Path("/proc/sys/kernel/panic_on_oops")
 
 
@@ -76,6 +78,8 @@ def leave_residue(lab_id: str, data: Path, undo: ExitStack) -> dict[Kind, str]:
 
     process = subprocess.Popen(["sh", "-c", f"read line; : --label={name}"], stdin=subprocess.PIPE)
     undo.callback(process.communicate)
+    # Between fork and exec it has its parent's command line still.
+    wait_for_command(process.pid, b"read line")
     return {
         Kind.NETNS: name,
         Kind.LINK: name,
@@ -87,6 +91,13 @@ def leave_residue(lab_id: str, data: Path, undo: ExitStack) -> dict[Kind, str]:
         Kind.TEMPORARY: str(temporary),
         Kind.PROCESS: f"{process.pid} sh -c read line; : --label={name}",
     }
+
+
+def wait_for_command(pid: int, words: bytes) -> None:
+    deadline = time.monotonic() + 5
+    while words not in Path(f"/proc/{pid}/cmdline").read_bytes():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def of_this_lab(before: Fingerprint, after: Fingerprint, lab_id: str) -> set[tuple[Kind, str]]:
@@ -139,12 +150,8 @@ def test_the_caller_and_its_parents_are_not_left_over(paths: Paths, lab_id: str)
         "import sys; from lab.residue.processes import read_processes;"
         "sys.exit(any(sys.argv[1] in name for name in read_processes([])))"
     )
-    marked = ["sh", "-c", f'"$0" -c "$1" lab-{lab_id}; exit $?', *_python(script)]
+    shell = f'"$0" -c "$1" lab-{lab_id}; exit $?'
 
-    assert subprocess.run(marked, check=False).returncode == 0
+    done = subprocess.run(["sh", "-c", shell, sys.executable, script], cwd=ROOT, check=False)
 
-
-def _python(script: str) -> list[str]:
-    import sys
-
-    return [sys.executable, script]
+    assert done.returncode == 0

@@ -1,0 +1,54 @@
+import multiprocessing
+from multiprocessing.synchronize import Event
+
+import pytest
+
+from lab.errors import LabBusy
+from lab.lifecycle.lock import exclusive
+from lab.paths import Paths
+
+
+def hold(paths: Paths, held: Event, release: Event) -> None:
+    with exclusive(paths, "lab"):
+        held.set()
+        release.wait(10)
+
+
+def test_a_second_command_is_refused_and_told_who_holds_the_lab(paths: Paths) -> None:
+    context = multiprocessing.get_context("spawn")
+    held, release = context.Event(), context.Event()
+    holder = context.Process(target=hold, args=(paths, held, release))
+    holder.start()
+    held.wait(10)
+
+    with pytest.raises(LabBusy, match=f"pid {holder.pid}"), exclusive(paths, "lab"):
+        pass
+
+    release.set()
+    holder.join()
+
+
+def test_the_lock_of_a_killed_command_is_free(paths: Paths) -> None:
+    context = multiprocessing.get_context("spawn")
+    held, release = context.Event(), context.Event()
+    holder = context.Process(target=hold, args=(paths, held, release))
+    holder.start()
+    held.wait(10)
+
+    holder.kill()
+    holder.join()
+
+    with exclusive(paths, "lab"):
+        pass
+
+
+def test_two_labs_do_not_wait_for_each_other(paths: Paths) -> None:
+    with exclusive(paths, "one"), exclusive(paths, "two"):
+        pass
+
+
+def test_nothing_of_the_lock_is_left(paths: Paths) -> None:
+    with exclusive(paths, "lab"):
+        assert [file.name for file in paths.data.iterdir()] == [".lab.lock"]
+
+    assert not list(paths.data.iterdir())

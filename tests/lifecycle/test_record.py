@@ -1,0 +1,81 @@
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from lab.errors import LabError, NoSuchLab
+from lab.kube.identity import Identity
+from lab.lifecycle import record as records
+from lab.lifecycle.record import Record
+from lab.paths import Paths
+
+
+def make(name: str = "lab") -> Record:
+    return Record(
+        name=name,
+        lab_id="abcd",
+        created="2026-01-01T00:00:00+00:00",
+        node_count=6,
+        distribution="kubeadm",
+        version="v1.36.3",
+        artifacts={"images": "/cache/artifacts/images-0123456789ab"},
+        api_port=6443,
+        identity=Identity("ca", "uid"),
+        joined=("n1",),
+    )
+
+
+@pytest.fixture
+def saved(paths: Paths) -> Record:
+    paths.lab("lab").mkdir(parents=True)
+    records.save(paths, make())
+    return make()
+
+
+def test_what_is_saved_is_loaded(paths: Paths, saved: Record) -> None:
+    assert records.load(paths, "lab") == saved
+
+
+def test_the_record_is_readable_by_its_owner_only(paths: Paths, saved: Record) -> None:
+    assert stat.S_IMODE((paths.lab("lab") / "lab.json").stat().st_mode) == 0o600
+
+
+def test_a_lab_that_does_not_exist_is_named(paths: Paths) -> None:
+    with pytest.raises(NoSuchLab, match="no lab called 'nowhere'") as caught:
+        records.load(paths, "nowhere")
+
+    assert caught.value.hint == "lab up --name nowhere"
+
+
+def test_a_damaged_record_is_named_with_the_way_out(paths: Paths, saved: Record) -> None:
+    (paths.lab("lab") / "lab.json").write_text('{"format":')
+
+    with pytest.raises(LabError, match=r"lab\.json is damaged") as caught:
+        records.load(paths, "lab")
+
+    assert caught.value.hint == "lab down --name lab"
+
+
+def test_a_record_of_another_format_is_refused(paths: Paths, saved: Record) -> None:
+    file = paths.lab("lab") / "lab.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"format": 99}))
+
+    with pytest.raises(LabError, match="format 99"):
+        records.load(paths, "lab")
+
+
+def test_a_record_with_an_unknown_field_is_refused(paths: Paths, saved: Record) -> None:
+    file = paths.lab("lab") / "lab.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"surprise": 1}))
+
+    with pytest.raises(LabError, match="damaged"):
+        records.load(paths, "lab")
+
+
+def test_nodes_join_once(saved: Record) -> None:
+    assert saved.with_joined("n3", "n1").joined == ("n1", "n3")
+
+
+def test_artifacts_of_every_lab_are_in_use(paths: Paths, saved: Record) -> None:
+    assert records.artifacts_in_use(paths) == {Path("/cache/artifacts/images-0123456789ab")}
