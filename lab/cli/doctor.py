@@ -72,7 +72,6 @@ def _show_residue(name: str, *, json: bool) -> None:
     from lab.errors import EXIT_FAILED
     from lab.lifecycle.health import find_residue
     from lab.paths import find_paths
-    from lab.residue import Blame
 
     differences = find_residue(find_paths(), name)
     if json:
@@ -80,11 +79,14 @@ def _show_residue(name: str, *, json: bool) -> None:
     elif not differences:
         _output.show(f"Nothing differs from before lab {name}")
     else:
-        rows = [(d.blame, d.kind, d.what, _short(d.before), _short(d.after)) for d in differences]
+        rows = [
+            (d.blame, d.kind, _short(d.what, 60), _short(d.before), _short(d.after))
+            for d in differences
+        ]
         _output.show_table(("blame", "kind", "what", "before", "now"), rows)
-    if any(difference.blame == Blame.LAB for difference in differences):
+    if any(difference.is_residue for difference in differences):
         raise typer.Exit(EXIT_FAILED)
 
 
-def _short(text: str | None) -> str:
-    return "-" if text is None else text.replace("\n", " ")[:40]
+def _short(text: str | None, most: int = 40) -> str:
+    return "-" if text is None else text.replace("\n", " ")[:most]

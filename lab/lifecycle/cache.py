@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lab import artifacts
+from lab.artifacts import Prune, Pruned
 from lab.lifecycle import record as records
 from lab.paths import Paths
+from lab.provision.distribution import choose
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ def list_cached(paths: Paths) -> list[Cached]:
     ]
 
 
-def prune_cache(paths: Paths, *, everything: bool, build: bool, corrupt: bool) -> int:
-    """Remove what may go and return the bytes that were freed."""
-    raise NotImplementedError
+def prune_cache(paths: Paths, what: Prune) -> Pruned:
+    """Remove from the cache what may go; never what a lab stands on."""
+    keep = records.artifacts_in_use(paths)
+    return artifacts.prune(paths, what=what, keep=keep, recipes=choose("kubeadm").recipes())

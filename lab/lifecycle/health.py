@@ -5,6 +5,7 @@ import json
 from lab import artifacts, doctor
 from lab.doctor import Command, Finding
 from lab.errors import LabError
+from lab.lifecycle import record as records
 from lab.lifecycle.up import fingerprint_file
 from lab.machines.topology import check_lab_name
 from lab.paths import Paths
@@ -39,4 +40,13 @@ def find_residue(paths: Paths, name: str) -> list[Difference]:
             hint=f"lab up --name {name}",
         )
     before = Fingerprint.from_dict(json.loads(file.read_text()))
-    return list(compare(before, take_fingerprint()))
+    return list(compare(before, take_fingerprint(paths=paths), living=_others(paths, name)))
+
+
+def _others(paths: Paths, name: str) -> list[str]:
+    """Return ids and directories of the other labs: what is theirs is no residue."""
+    living = []
+    for other in records.names(paths):
+        if other != name and (paths.lab(other) / records.FILE).exists():
+            living += [records.load(paths, other).lab_id, str(paths.lab(other))]
+    return living

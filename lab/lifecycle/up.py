@@ -154,7 +154,7 @@ def take_fingerprint(paths: Paths, name: str) -> None:
     """Note what the host looks like before the first change, for `lab doctor --residue`."""
     file = fingerprint_file(paths, name)
     make_dir(file.parent, owner=paths.caller, mode=0o700)
-    write_json(file, take().to_dict(), owner=paths.caller)
+    write_json(file, take(paths=paths).to_dict(), owner=paths.caller)
 
 
 def start(paths: Paths, name: str, *, progress: Progress) -> Result:

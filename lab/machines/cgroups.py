@@ -48,6 +48,11 @@ def hierarchies(root: Path = ROOT) -> tuple[Path, ...]:
     return tuple(sorted(path for path in mounted if (path / "cgroup.procs").exists()))
 
 
+def weight(cpu_shares: int) -> int:
+    """Return the cpu.weight of cgroup v2 for v1's shares: 100 is the default there, 1024 here."""
+    return max(cpu_shares * 100 // 1024, 1)
+
+
 def is_unified(root: Path = ROOT) -> bool:
     """Whether `root` is a cgroup of the unified hierarchy, cgroup v2."""
     return (root / "cgroup.controllers").exists()
@@ -128,13 +133,12 @@ def _fill_cpuset(directory: Path) -> None:
 
 
 def _limit(directory: Path, limits: Limits) -> None:
-    # cpu.weight 1 to 10000 with 100 as default stands for 2 to 262144 shares with 1024.
     values = {
         "memory.limit_in_bytes": limits.memory,
         "memory.max": limits.memory,
         "pids.max": limits.tasks,
         "cpu.shares": limits.cpu_shares,
-        "cpu.weight": limits.cpu_shares * 100 // 1024,
+        "cpu.weight": weight(limits.cpu_shares),
     }
     for name, value in values.items():
         if (directory / name).exists():

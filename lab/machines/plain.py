@@ -59,7 +59,7 @@ def spawn(argv: Sequence[str], *, console: Path, environment: Mapping[str, str])
     """Start a program that outlives its caller, in a session of its own."""
     console.touch(mode=0o600)
     appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    pid = os.posix_spawn(
+    pid = os.posix_spawnp(
         argv[0],
         list(argv),
         {**os.environ, **environment},

@@ -36,6 +36,7 @@ from lab.machines.topology import Node
 from lab.paths import Caller
 
 SSH_PORT = 22
+PROPAGATE = Path("/run/systemd/nspawn/propagate")
 # systemd's signal for a clean power off of the machine it is PID 1 of, systemd(1).
 POWER_OFF_CLEANLY = signal.SIGRTMIN + 4
 
@@ -217,6 +218,9 @@ class Sandbox:
         while disk.root.is_mount():
             _unmount(disk.root)
         self.placement.clean(self.lab_id, node)
+        # nspawn leaves it behind when it is killed itself.
+        with suppress(OSError):
+            (PROPAGATE / nspawn.machine_name(self.lab_id, node)).rmdir()
         disk.record.unlink(missing_ok=True)
 
 

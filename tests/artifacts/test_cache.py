@@ -68,7 +68,7 @@ def test_a_truncated_file_is_refused_and_named(built: Artifact, thorough: bool) 
 def test_a_missing_file_is_refused_and_named(built: Artifact, thorough: bool) -> None:
     program(built).unlink()
 
-    with pytest.raises(ArtifactCorrupt, match="bin/a is damaged: .*found no file"):
+    with pytest.raises(ArtifactCorrupt, match=r"bin/a is damaged: .*found no file"):
         verify(built, thorough=thorough)
 
 
@@ -77,7 +77,7 @@ def test_a_link_that_leads_elsewhere_is_refused_and_named(built: Artifact) -> No
     link.unlink()
     link.symlink_to("/bin/sh")
 
-    with pytest.raises(ArtifactCorrupt, match="a-link is damaged: .*found /bin/sh"):
+    with pytest.raises(ArtifactCorrupt, match=r"a-link is damaged: .*found /bin/sh"):
         verify(built, thorough=False)
 
 
