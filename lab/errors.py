@@ -32,6 +32,8 @@ a final full stop; a hint is the next command to type. `lab.cli` maps both to
 text and exit code, in one place.
 """
 
+import errno
+
 EXIT_USAGE = 2
 EXIT_FAILED = 4
 EXIT_BUG = 70
@@ -151,3 +153,16 @@ class ResidueFound(LabError):
 
 class Interrupted(LabError):
     exit_code = EXIT_INTERRUPTED
+
+
+def explain(error: OSError) -> HostUnfit | None:
+    """Return what is wrong with the host when that is why `error` came, else None: a bug."""
+    where = f" for {error.filename}" if error.filename else ""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return NoSpace(f"no space left{where}", hint="df -h; lab artifacts prune")
+        case errno.EACCES | errno.EPERM:
+            return HostUnfit(f"permission denied{where}", hint="run the same with sudo")
+        case errno.EROFS:
+            return HostUnfit(f"read-only file system{where}", hint="lab doctor")
+    return None

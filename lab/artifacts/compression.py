@@ -73,8 +73,8 @@ def refuse_compression(name: Path, reason: str) -> None:
 @contextmanager
 def decompressed(file: Path) -> Iterator[IO[bytes]]:
     with file.open("rb") as source:
-        magic = source.read(4)
-        source.seek(0)
+        # Without moving on: zstd reads from where the descriptor stands.
+        magic = os.pread(source.fileno(), len(ZSTD_MAGIC), 0)
         if magic.startswith(GZIP_MAGIC):
             with gzip.open(source, "rb") as stream:
                 yield cast(IO[bytes], stream)

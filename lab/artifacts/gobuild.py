@@ -6,6 +6,7 @@ knows what to remove. What the user set up for Go (proxy, checksum database,
 private modules) holds, by environment or by `go env -w`.
 """
 
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,8 +27,10 @@ from lab.files import give_to, make_dir
 from lab.paths import Paths
 
 RECIPE_VERSION = "1"
-DOWNLOADING = "go: downloading "
+DOWNLOADING = re.compile(r"go: downloading (.+)")
+COMPILED = re.compile(r"([^\s:#]+)$")
 STALE = "stale "
+LIST_NOTHING = "{{if false}}{{end}}"
 # What is in the compiler cache already is reported as stale too, but is not compiled again.
 LIST_STALE = (
     '{{if and .Stale (ne .StaleReason "not installed but available in build cache")}}'
@@ -135,30 +138,32 @@ class Compilation:
     def download(self) -> None:
         with self.workshop.progress.task(f"download the Go modules of {self.recipe.name}") as task:
             at_most = len(self.module.requires)
-            self.go("list", "-deps", on_line=Counter(task, at_most, (DOWNLOADING,)).see)
+            counter = Counter(task, at_most, DOWNLOADING)
+            self.go("list", "-deps", "-f", LIST_NOTHING, is_progress=counter.see)
 
     def count_stale(self) -> int:
         """Return how many packages the build will compile, at most."""
         stale: list[str] = []
 
-        def see(line: str) -> None:
+        def see(line: str) -> bool:
             if line.startswith(STALE):
                 stale.append(line)
+            return line.startswith(STALE)
 
-        self.go("list", "-deps", *self.flags(), "-f", LIST_STALE, on_line=see)
+        self.go("list", "-deps", *self.flags(), "-f", LIST_STALE, is_progress=see)
         return len(stale)
 
     def compile(self, stale: int) -> None:
         with self.workshop.progress.task(f"compile {self.recipe.name}") as task:
             flags = (*self.flags(), "-v", "-o", f"{self.output}/")
-            self.go("build", *flags, on_line=Counter(task, stale).see)
+            self.go("build", *flags, is_progress=Counter(task, stale, COMPILED).see)
 
     def flags(self) -> tuple[str, ...]:
         # The linker drops debug data, so not to write it changes nothing but the time: 15 %.
         quick = "-gcflags=all=-dwarf=false"
         return ("-trimpath", "-buildvcs=false", quick, "-ldflags", self.recipe.ldflags())
 
-    def go(self, verb: str, *arguments: str, on_line: Callable[[str], None]) -> None:
+    def go(self, verb: str, *arguments: str, is_progress: Callable[[str], bool]) -> None:
         # Writable modules can be pruned by a user who is not root.
         mode = ("-mod=readonly", "-modcacherw")
         command = process.Command(
@@ -167,7 +172,7 @@ class Compilation:
             owner=self.workshop.paths.caller,
             variables=variables(self.workshop.paths),
         )
-        ended = process.run(command, on_line=on_line)
+        ended = process.run(command, is_progress=is_progress)
         what = f"the module {self.recipe.name}"
         process.require_success(command, ended, what=what, paths=self.workshop.paths)
 

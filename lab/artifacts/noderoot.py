@@ -6,6 +6,7 @@ and answer ssh at once; identity (machine id, host keys, names) is each node's o
 """
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -136,6 +137,7 @@ REMOVED = (
 )
 
 MERGED_USR_HOOKS = Path("/usr/share/mmdebstrap/hooks/merged-usr")
+INSTALLED = re.compile(r"(?:Unpacking|Setting up) (\S+)")
 EXPECTED_STEPS = 2 * 167
 
 
@@ -190,8 +192,8 @@ def install(workshop: Workshop, sources: tuple[debian.Source, ...], task: Task) 
         owner=Caller(0, 0, Path("/root")),
         variables={"LC_ALL": "C.UTF-8", "TMPDIR": str(workshop.scratch)},
     )
-    steps = Counter(task, EXPECTED_STEPS, ("Unpacking ", "Setting up "))
-    ended = process.run(command, on_line=steps.see)
+    steps = Counter(task, EXPECTED_STEPS, INSTALLED)
+    ended = process.run(command, is_progress=steps.see)
     process.require_success(command, ended, what="the node root", paths=workshop.paths)
 
 
@@ -227,7 +229,7 @@ def configure(tree: Path) -> None:
         else:
             path.unlink()
     for name, mode in DIRECTORIES.items():
-        (tree / name).mkdir(parents=True, exist_ok=True)
+        make_directory(tree / name)
         (tree / name).chmod(mode)
     for name, target in LINKS.items():
         link = tree / name
@@ -235,9 +237,16 @@ def configure(tree: Path) -> None:
         link.symlink_to(target)
     for name, text in FILES.items():
         path = tree / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(path.parent)
         path.write_text(text)
         path.chmod(0o644)
+
+
+def make_directory(path: Path) -> None:
+    """Create it and what is above it, readable for all whatever the umask is."""
+    for directory in reversed([each for each in (path, *path.parents) if not each.exists()]):
+        directory.mkdir()
+        directory.chmod(0o755)
 
 
 def drop_privileges(tree: Path) -> None:

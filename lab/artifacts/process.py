@@ -40,14 +40,17 @@ class Ended:
     tail: tuple[str, ...]
 
 
-def run(command: Command, *, on_line: Callable[[str], None] = lambda _: None) -> Ended:
-    """Run to the end; `on_line` gets each line of its output and error output."""
+def run(command: Command, *, is_progress: Callable[[str], bool] = lambda _: False) -> Ended:
+    """Run to the end; `is_progress` gets each line of its output and error output.
+
+    Lines it claims are left out of the tail: they would hide why a program failed.
+    """
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     with tethered(command) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            tail.append(line.rstrip())
-            on_line(line.rstrip())
+            if not is_progress(line.rstrip()):
+                tail.append(line.rstrip())
         status = process.wait()
     return Ended(status, tuple(tail))
 

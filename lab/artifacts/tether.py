@@ -19,6 +19,8 @@ GRACE_S = 5.0
 
 def main() -> int:
     uid, gid, *command = sys.argv[1:]
+    # What is built must not depend on the umask of who happens to build it.
+    os.umask(0o022)
     child = start(command, uid=int(uid), gid=int(gid))
     ended = os.pidfd_open(child.pid)
     ready, _, _ = select.select([sys.stdin.fileno(), ended], [], [])

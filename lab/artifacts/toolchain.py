@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ class Toolchain:
 def find_toolchain(minimum: GoVersion, *, paths: Paths, progress: Progress) -> Toolchain:
     """Return a Go that is at least `minimum`, fetched into the cache when the host has none."""
     fetched = layout.build_caches(paths) / pinned_name()
-    for go in (*host_candidates(), fetched / "go/bin/go"):
+    for go in filter(Path.exists, (*host_candidates(), fetched / "go/bin/go")):
         version = version_of(go, owner=paths.caller)
         if version is not None and version >= minimum:
             return Toolchain(go, version)
@@ -50,13 +49,14 @@ def host_candidates() -> Iterator[Path]:
 
 def version_of(go: Path, *, owner: Caller) -> GoVersion | None:
     """Ask `go` itself; None if it does not run or does not say."""
-    variables = process.environment(owner, {"GOTOOLCHAIN": "local"}, environ=os.environ)
+    # As its owner even for this: it leaves files in the home directory.
+    command = process.Command(
+        (str(go), "env", "GOVERSION"), Path("/"), owner, {"GOTOOLCHAIN": "local"}
+    )
+    ended = process.run(command)
     try:
-        answer = subprocess.run(
-            [str(go), "env", "GOVERSION"], cwd="/", env=variables, capture_output=True, text=True
-        )
-        return parse_version(answer.stdout)
-    except (OSError, ValueError):
+        return parse_version(ended.tail[-1]) if ended.status == 0 and ended.tail else None
+    except ValueError:
         return None
 
 

@@ -8,7 +8,7 @@ from types import FrameType
 import typer
 
 from lab.cli import _output, access, artifacts, doctor, down, power, status, up
-from lab.errors import EXIT_BUG, Interrupted, LabError
+from lab.errors import EXIT_BUG, Interrupted, LabError, explain
 
 app = typer.Typer(
     name="lab",
@@ -46,12 +46,23 @@ def main() -> None:
         # Whoever read our output has seen enough; nothing more can be said to them.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        failure = explain(error)
+        if failure is None:
+            _show_bug()
+            sys.exit(EXIT_BUG)
+        _output.show_error(failure)
+        sys.exit(failure.exit_code)
     except Exception:
-        import traceback
-
-        _output.note(traceback.format_exc())
-        _output.note("Error: this is a bug in lab; the lines above say where")
+        _show_bug()
         sys.exit(EXIT_BUG)
+
+
+def _show_bug() -> None:
+    import traceback
+
+    _output.note(traceback.format_exc())
+    _output.note("Error: this is a bug in lab; the lines above say where")
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -38,4 +38,15 @@ NodeName = Annotated[
     str, typer.Argument(metavar="NODE", help="n1, n2, ...", autocompletion=complete_node)
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        help="Seconds that booting, becoming Ready and the network check may take, each; "
+        "usually 60, 120 and 90.",
+        envvar="LAB_TIMEOUT",
+        metavar="SECONDS",
+        min=1,
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

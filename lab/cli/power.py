@@ -1,7 +1,7 @@
 """lab stop, lab start: turn a lab's nodes off and on, keeping their disks."""
 
 from lab.cli import _output
-from lab.cli._options import Json, Name
+from lab.cli._options import Json, Name, Timeout
 
 
 def stop(name: Name = "lab", json: Json = False) -> None:
@@ -23,7 +23,7 @@ def stop(name: Name = "lab", json: Json = False) -> None:
         _output.show(f"Lab {name} {'is stopped' if changed else 'was stopped already'}")
 
 
-def start(name: Name = "lab", json: Json = False) -> None:
+def start(name: Name = "lab", timeout: Timeout = None, json: Json = False) -> None:
     """Boot the nodes of a stopped lab and wait until the cluster works again.
 
     Examples:
@@ -32,10 +32,12 @@ def start(name: Name = "lab", json: Json = False) -> None:
 
         sudo lab start --name demo
     """
+    from lab.lifecycle.bounds import Bounds
     from lab.lifecycle.up import start
     from lab.paths import find_paths
 
-    result = start(find_paths(), name, progress=_output.make_progress())
+    progress = _output.make_progress()
+    result = start(find_paths(), name, progress=progress, bounds=Bounds.of(timeout))
     if json:
         _output.show_json({"name": name, "changed": result.changed})
     else:

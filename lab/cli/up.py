@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from lab.cli import _output
-from lab.cli._options import Json, Name
+from lab.cli._options import Json, Name, Timeout
 
 
 def up(
@@ -16,6 +16,7 @@ def up(
     distribution: Annotated[
         str, typer.Option("--distribution", help="How the cluster is made: kubeadm.")
     ] = "kubeadm",
+    timeout: Timeout = None,
     json: Json = False,
 ) -> None:
     """Make a lab of real nodes on this host, or bring one to where it should be.
@@ -28,13 +29,19 @@ def up(
 
         sudo lab up --name demo --nodes 3
     """
+    from lab.lifecycle.bounds import Bounds
     from lab.lifecycle.up import up
     from lab.paths import find_paths
     from lab.provision.distribution import choose
 
     progress = _output.make_progress()
     result = up(
-        find_paths(), name, node_count=nodes, distribution=choose(distribution), progress=progress
+        find_paths(),
+        name,
+        node_count=nodes,
+        distribution=choose(distribution),
+        progress=progress,
+        bounds=Bounds.of(timeout),
     )
     record = result.record
     if json:

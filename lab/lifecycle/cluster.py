@@ -1,12 +1,15 @@
 """Make booted nodes one cluster, and see that it works."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from lab.errors import ClusterUnreachable, NotReady, RequestRefused
 from lab.kube import identity, nodes, tokens
 from lab.kube.client import Client
+from lab.lifecycle.bounds import Bounds
 from lab.lifecycle.lab import Lab
 from lab.machines import cgroups, network
 from lab.machines.topology import Node
@@ -15,9 +18,6 @@ from lab.provision import readiness
 from lab.provision.child import Child, Phase
 from lab.provision.distribution import Admission, Distribution, Settings
 from lab.provision.kubeadm_phases import make_token
-
-NODES_BOUND_S = 120.0
-NETWORK_BOUND_S = 90.0
 
 Outputs = dict[str, str]
 
@@ -55,6 +55,7 @@ class Cluster:
 
     lab: Lab
     distribution: Distribution
+    bounds: Bounds
     progress: Progress
 
     @property
@@ -68,7 +69,9 @@ class Cluster:
         return tuple(n for n in self.lab.record.nodes[1:] if n.name not in joined)
 
     def needs_provisioning(self) -> bool:
-        return len(self.lab.record.joined) < len(self.lab.record.nodes)
+        """Whether a node has not joined, or the admin's access must be asked for again."""
+        joined = len(self.lab.record.joined) == len(self.lab.record.nodes)
+        return not joined or not self.lab.has_own_kubeconfig()
 
     def provision(self, children: Children) -> None:
         """Make the server, prepare the agents beside it, then let them join."""
@@ -88,23 +91,38 @@ class Cluster:
 
     def check(self) -> None:
         """Return when everything has been seen to work; nothing of the check stays behind."""
-        client = self.lab.connect()
         record = self.lab.record
         with self.progress.task("Waiting for nodes to be Ready") as task:
+            client = self._connect_when_up()
             readiness.start_probes(client, record.nodes, self.distribution.probe_image)
             readiness.wait_for_nodes(
                 client,
                 record.nodes,
                 record.version,
-                timeout_s=NODES_BOUND_S,
+                timeout_s=self.bounds.nodes_s,
                 advance=task.advance,
             )
         with self.progress.task("Checking DNS, pods and services from every node") as task:
             readiness.wait_for_network(
-                client, record.nodes, timeout_s=NETWORK_BOUND_S, advance=task.advance
+                client, record.nodes, timeout_s=self.bounds.network_s, advance=task.advance
             )
             readiness.remove_probes(client)
         self.lab.update(gate_passed=True)
+
+    def _connect_when_up(self) -> Client:
+        """Connect as soon as the API server answers: after a boot it takes some seconds."""
+        deadline = time.monotonic() + self.bounds.nodes_s
+        while True:
+            try:
+                return self.lab.connect()
+            except (ClusterUnreachable, RequestRefused) as exc:
+                if time.monotonic() > deadline:
+                    raise NotReady(
+                        f"the API server did not answer within {self.bounds.nodes_s:g} s "
+                        f"({exc.message})",
+                        hint=f"lab logs {self.server.name} --unit kubelet",
+                    ) from exc
+                time.sleep(0.2)
 
     def _make_server(self, child: Child, token: str) -> Outputs:
         record = self.lab.record

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from lab.errors import LabError, NoSuchLab
+from lab.errors import LabError, NoSpace, NoSuchLab
 from lab.journal import Change
 from lab.lifecycle import publish
 from lab.lifecycle import record as records
@@ -33,17 +33,28 @@ def down(paths: Paths, name: str, *, progress: Progress) -> Removed:
     if not directory.is_dir():
         raise NoSuchLab(f"no lab called {name!r}", hint="lab list")
     with exclusive(paths, name):
-        changes = 0
-        if (directory / records.FILE).exists():
-            changes = _undo_all(Lab.load(paths, name), progress)
-        shutil.rmtree(directory)
+        changes = remove(paths, name, progress)
     with suppress(OSError):
         paths.data.rmdir()
     return Removed(name, changes)
 
 
-def _undo_all(lab: Lab, progress: Progress) -> int:
-    """Undo newest first; one that fails does not keep the others from being undone."""
+def remove(paths: Paths, name: str, progress: Progress) -> int:
+    """Do it with the lab's lock held; return how many changes were taken back."""
+    changes = 0
+    if (paths.lab(name) / records.FILE).exists():
+        changes = undo_all(Lab.load(paths, name), progress)
+    shutil.rmtree(paths.lab(name))
+    return changes
+
+
+def undo_all(lab: Lab, progress: Progress) -> int:
+    """Undo newest first; one that fails does not keep the others from being undone.
+
+    A full disk is no obstacle: what cannot be noted is undone again by the next try.
+    """
+    with suppress(NoSpace):
+        lab.update(gate_passed=False, leaving="down")
     changes = lab.journal.open_changes()
     failures: list[LabError] = []
     with progress.task(f"Removing lab {lab.record.name}") as task:
@@ -51,7 +62,8 @@ def _undo_all(lab: Lab, progress: Progress) -> int:
         for number, change in enumerate(changes, start=1):
             try:
                 _UNDO[change.kind](lab, change)
-                lab.journal.undone(change)
+                with suppress(NoSpace):
+                    lab.journal.undone(change)
             except LabError as exc:
                 failures.append(exc)
             task.advance(number, len(changes), f"{change.kind} {change.what}")

@@ -75,11 +75,22 @@ class Lab:
     def access(self, admin: str) -> Access:
         """Return the admin's access to the API as the host reaches it: over loopback."""
         access = kubeconfig.parse(admin, origin="admin.conf of n1")
-        return replace(access, server=f"https://127.0.0.1:{self.record.api_port}")
+        return replace(access, server=self._api_url())
 
     def write_kubeconfig(self, admin: str) -> None:
         text = kubeconfig.render(self.access(admin), name=f"lab-{self.record.name}")
         write_atomic(self.kubeconfig, text, owner=self.paths.caller)
+
+    def has_own_kubeconfig(self) -> bool:
+        """Whether it is there and leads to where this lab's API is; asks no cluster."""
+        try:
+            access = kubeconfig.parse(self.kubeconfig.read_text(), origin=str(self.kubeconfig))
+        except (FileNotFoundError, UnicodeDecodeError, ClusterError):
+            return False
+        expected = self.record.identity
+        return bool(
+            expected and access.ca_sha256 == expected.ca_sha256 and access.server == self._api_url()
+        )
 
     def connect(self, *, timeout_s: float = 10) -> Client:
         """Return a client for the lab's cluster, proved to be the lab's."""
@@ -94,3 +105,6 @@ class Lab:
             origin=str(self.kubeconfig),
             timeout_s=timeout_s,
         )
+
+    def _api_url(self) -> str:
+        return f"https://127.0.0.1:{self.record.api_port}"

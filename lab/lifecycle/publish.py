@@ -33,7 +33,10 @@ def publish(lab: Lab) -> None:
     )
     write_json(_file(lab), process.to_dict(), owner=lab.paths.caller)
     if port != lab.record.api_port:
+        had_own = lab.has_own_kubeconfig()
         lab.update(api_port=port)
+        if had_own:
+            lab.write_kubeconfig(lab.kubeconfig.read_text())
 
 
 def withdraw(lab: Lab) -> None:

@@ -17,7 +17,11 @@ FILE = "lab.json"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One lab. `joined` holds the names of nodes that are known to be part of the cluster."""
+    """One lab.
+
+    `joined` holds the names of nodes that are known to be part of the cluster. `leaving` is
+    the command, stop or down, that began to take the lab away and has not ended.
+    """
 
     name: str
     lab_id: str
@@ -30,11 +34,17 @@ class Record:
     identity: Identity | None = None
     joined: tuple[str, ...] = ()
     gate_passed: bool = False
+    leaving: str = ""
     format: int = field(default=FORMAT)
 
     @property
     def nodes(self) -> tuple[Node, ...]:
         return make_nodes(self.node_count)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every node is known to be part of the cluster, and none is being removed."""
+        return len(self.joined) == self.node_count and self.leaving != "down"
 
     def with_joined(self, *names: str) -> Self:
         return replace(self, joined=tuple(sorted({*self.joined, *names})))

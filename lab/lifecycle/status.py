@@ -48,7 +48,7 @@ def status(paths: Paths, name: str) -> Status:
     )
     return Status(
         name=name,
-        state=judge(lines, complete=len(lab.record.joined) == len(lab.record.nodes)),
+        state=judge(lines, complete=lab.record.is_complete),
         distribution=lab.record.distribution,
         version=lab.record.version,
         api=f"https://127.0.0.1:{lab.record.api_port}" if publish.is_published(lab) else "",
@@ -76,12 +76,10 @@ def _brief(paths: Paths, name: str) -> tuple[str, int]:
     if not (paths.lab(name) / records.FILE).exists():
         return "incomplete", 0
     lab = Lab.load(paths, name)
-    running = sum(map(lab.sandbox.is_running, lab.record.nodes))
-    if len(lab.record.joined) < len(lab.record.nodes):
-        state = "incomplete"
-    else:
-        state = "running" if running else "stopped"
-    return state, len(lab.record.nodes)
+    if not lab.record.is_complete:
+        return "incomplete", lab.record.node_count
+    running = any(map(lab.sandbox.is_running, lab.record.nodes))
+    return "running" if running else "stopped", lab.record.node_count
 
 
 def _ask_cluster(lab: Lab) -> tuple[dict[str, NodeStatus], str]:

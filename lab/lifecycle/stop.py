@@ -1,5 +1,6 @@
 """Stop a lab's nodes and keep their disks, or start them again."""
 
+from lab.errors import LabError
 from lab.lifecycle import publish
 from lab.lifecycle.lab import Lab, require_root
 from lab.lifecycle.lock import exclusive
@@ -18,14 +19,22 @@ def stop(paths: Paths, name: str, *, progress: Progress) -> bool:
     Lab.load(paths, name)
     with exclusive(paths, name):
         lab = Lab.load(paths, name)
-        running = [node for node in lab.record.nodes if lab.sandbox.is_running(node)]
-        with progress.task(f"Stopping {len(running)} nodes"):
-            lab.sandbox.stop(running)
-        publish.withdraw(lab)
-        lab.sandbox.destroy_network()
-        sysctls.release(lab.record.lab_id)
-        lab.update(gate_passed=False)
-        for change in lab.journal.open_changes():
-            if change.kind != "machine":
-                lab.journal.undone(change)
+        if lab.record.leaving == "down":
+            raise LabError(f"lab {name!r} is half removed", hint=f"lab down --name {name}")
+        return stop_nodes(lab, progress)
+
+
+def stop_nodes(lab: Lab, progress: Progress) -> bool:
+    """Do it with the lab's lock held; what was begun is on disk, so that `lab up` finishes it."""
+    running = [node for node in lab.record.nodes if lab.sandbox.is_running(node)]
+    lab.update(gate_passed=False, leaving="stop")
+    with progress.task(f"Stopping {len(running)} nodes"):
+        lab.sandbox.stop(running)
+    publish.withdraw(lab)
+    lab.sandbox.destroy_network()
+    sysctls.release(lab.record.lab_id)
+    for change in lab.journal.open_changes():
+        if change.kind != "machine":
+            lab.journal.undone(change)
+    lab.update(leaving="")
     return bool(running)

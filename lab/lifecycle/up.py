@@ -12,14 +12,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lab import artifacts
-from lab.errors import ClusterError, InvalidValue
+from lab.errors import ClusterError, InvalidValue, LabError
 from lab.files import make_dir, write_json
 from lab.lifecycle import publish
 from lab.lifecycle import record as records
+from lab.lifecycle.bounds import BOUNDS, Bounds
 from lab.lifecycle.cluster import Cluster, start_children
+from lab.lifecycle.down import remove
+from lab.lifecycle.fitness import require_fit_host
 from lab.lifecycle.lab import Lab, require_root
 from lab.lifecycle.lock import exclusive
 from lab.lifecycle.record import Record
+from lab.lifecycle.stop import stop_nodes
 from lab.machines import keys, sysctls
 from lab.machines.topology import ID_LENGTH, check_lab_name, make_nodes
 from lab.paths import Paths
@@ -45,6 +49,7 @@ def up(
     node_count: int | None,
     distribution: Distribution,
     progress: Progress,
+    bounds: Bounds = BOUNDS,
 ) -> Result:
     """Return when the lab is ready, and whether anything had to be changed for it.
 
@@ -54,11 +59,14 @@ def up(
     check_lab_name(name)
     make_nodes(node_count or DEFAULT_NODES)
     with exclusive(paths, name):
-        lab = _find(paths, name, node_count, distribution)
+        lab = _find(paths, name, node_count)
         if lab and is_up(lab):
             return Result(lab.record, changed=False)
-        lab = lab or _create(paths, name, node_count or DEFAULT_NODES, distribution, progress)
-        _converge(lab, distribution, progress)
+        node_count = lab.record.node_count if lab else node_count or DEFAULT_NODES
+        if lab and not _end_leaving(lab, progress):
+            lab = None
+        lab = lab or _create(paths, name, node_count, distribution, progress)
+        _converge(lab, distribution, bounds, progress)
         return Result(lab.record, changed=True)
 
 
@@ -76,9 +84,22 @@ def is_up(lab: Lab) -> bool:
         return False
 
 
-def _find(
-    paths: Paths, name: str, node_count: int | None, distribution: Distribution
-) -> Lab | None:
+def _end_leaving(lab: Lab, progress: Progress) -> bool:
+    """End a stop or a down that was cut short; return whether the lab is still there.
+
+    A node that is on its way down, or whose disk is half deleted, must not count as one
+    that runs.
+    """
+    match lab.record.leaving:
+        case "stop":
+            stop_nodes(lab, progress)
+        case "down":
+            remove(lab.paths, lab.record.name, progress)
+            return False
+    return True
+
+
+def _find(paths: Paths, name: str, node_count: int | None) -> Lab | None:
     if not (paths.lab(name) / records.FILE).exists():
         return None
     lab = Lab.load(paths, name)
@@ -93,7 +114,9 @@ def _find(
 def _create(
     paths: Paths, name: str, node_count: int, distribution: Distribution, progress: Progress
 ) -> Lab:
-    built = artifacts.ensure(distribution.recipes(), paths=paths, progress=progress)
+    recipes = distribution.recipes()
+    require_fit_host(paths, recipes, node_count=node_count)
+    built = artifacts.ensure(recipes, paths=paths, progress=progress)
     directory = paths.lab(name)
     if not directory.exists():
         take_fingerprint(paths, name)
@@ -111,31 +134,31 @@ def _create(
     return Lab.open(paths, record)
 
 
-def _converge(lab: Lab, distribution: Distribution, progress: Progress) -> None:
+def _converge(lab: Lab, distribution: Distribution, bounds: Bounds, progress: Progress) -> None:
     with progress.task("Preparing the host"):
         lab.journal.intend_once("sysctls", lab.record.lab_id)
         sysctls.hold(lab.record.lab_id)
         lab.sandbox.create_network()
         keys.make(lab.keys.directory, lab.record.nodes, owner=lab.paths.caller)
-    cluster = Cluster(lab, distribution, progress)
+    cluster = Cluster(lab, distribution, bounds, progress)
     lab.update(gate_passed=False)
     if cluster.needs_provisioning():
         with start_children(lab) as children:
-            boot(lab, distribution, progress)
+            boot(lab, distribution, bounds, progress)
             cluster.provision(children)
     else:
-        boot(lab, distribution, progress)
+        boot(lab, distribution, bounds, progress)
     cluster.check()
 
 
-def boot(lab: Lab, distribution: Distribution, progress: Progress) -> None:
+def boot(lab: Lab, distribution: Distribution, bounds: Bounds, progress: Progress) -> None:
     """Boot what does not run and publish the API."""
     down = [node for node in lab.record.nodes if not lab.sandbox.is_running(node)]
     if down:
         with progress.task(f"Booting {name_range(tuple(down))}"):
             lab.sandbox.boot(down, _layers(lab, distribution), lab.keys)
             publish.publish(lab)
-            lab.sandbox.wait_until_up(down)
+            lab.sandbox.wait_until_up(down, timeout_s=bounds.boot_s)
     publish.publish(lab)
 
 
@@ -157,14 +180,17 @@ def take_fingerprint(paths: Paths, name: str) -> None:
     write_json(file, take(paths=paths).to_dict(), owner=paths.caller)
 
 
-def start(paths: Paths, name: str, *, progress: Progress) -> Result:
+def start(paths: Paths, name: str, *, progress: Progress, bounds: Bounds = BOUNDS) -> Result:
     """Boot a stopped lab as it was made, with the artifacts it was made from."""
     require_root("start")
     recorded = records.load(paths, name)
+    if recorded.leaving == "down":
+        raise LabError(f"lab {name!r} is half removed", hint=f"lab down --name {name}")
     return up(
         paths,
         name,
         node_count=recorded.node_count,
         distribution=choose(recorded.distribution),
         progress=progress,
+        bounds=bounds,
     )

@@ -37,7 +37,8 @@ def make(directory: Path, nodes: tuple[Node, ...], *, owner: Caller) -> Keys:
     """Make what is missing of the login key, a host key a node and `known_hosts`."""
     keys = Keys(make_dir(directory, owner=owner, mode=0o700))
     for file in (keys.login, *map(keys.host, nodes)):
-        if not file.with_suffix(".pub").exists():
+        # ssh-keygen writes the public one last, and asks before it replaces the other.
+        if not (file.exists() and file.with_suffix(".pub").exists()):
             file.unlink(missing_ok=True)
             run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", str(file)])
             for made in (file, file.with_suffix(".pub")):

@@ -47,9 +47,18 @@ class Disk:
             self.directory / "kubelet": "/var/lib/kubelet",
         }
 
+    @property
+    def draft(self) -> Path:
+        """Where the upper directory is filled, until it is complete."""
+        return self.directory / "upper.draft"
+
     def make(self) -> None:
-        for path in (self.upper, self.work, self.root, *self.binds):
+        for path in (self.draft, self.work, self.root, *self.binds):
             path.mkdir(parents=True, exist_ok=True)
+
+    def complete(self) -> None:
+        """Make the draft the node's disk: from now on the node has one."""
+        self.draft.rename(self.upper)
 
 
 def machine_name(lab_id: str, node: Node) -> str:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +68,19 @@ def spawn(argv: Sequence[str], *, console: Path, environment: Mapping[str, str])
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(console), appending, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
+            # A lock or a pipe of whoever called lab must not stay open as long as a node runs.
+            *((os.POSIX_SPAWN_CLOSE, descriptor) for descriptor in _inherited()),
         ],
         setsid=True,
     )
     return identify(pid)
+
+
+def _inherited() -> list[int]:
+    """Return the descriptors that the next program would get from us, beyond the first three."""
+    found = []
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            if int(entry.name) > 2 and os.get_inheritable(int(entry.name)):
+                found.append(int(entry.name))
+    return found

@@ -172,7 +172,8 @@ class Sandbox:
         if not self.has_disk(node):
             disk.make()
             files = node_files.make_files(self.lab_id, node, self.nodes, keys)
-            node_files.write(disk.upper, files)
+            node_files.write(disk.draft, files)
+            disk.complete()
         self._sweep(node)
         options = nspawn.mount_options(layers, disk)
         run(["mount", "-t", "overlay", network.name(self.lab_id), "-o", options, str(disk.root)])

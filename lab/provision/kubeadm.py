@@ -1,42 +1,27 @@
 """pyinfra deploys: make a prepared node the server of a cluster, or an agent in it."""
 
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pyinfra.api.deploy import deploy
 from pyinfra.context import host
-from pyinfra.operations import server, systemd
+from pyinfra.operations import server
 
-TEMPLATES = Path(__file__).parent / "templates"
+from lab.provision.node import render
 
 # What kubeadm's preflight finds on a node that shares the host's kernel, and why it is right
 # to go on: the configuration of the kernel is not shown to containers, and swap is the
 # host's affair. Everything else it finds is an error.
 IGNORED = ("SystemVerification", "Swap", "Mem", "NumCPU")
 
+KUBE_PROXY_CONFIG = "/etc/kubernetes/kube-proxy.conf"
 
-INIT_DATA = (
-    "node_name",
-    "address",
-    "token",
-    "token_ttl",
-    "cluster_name",
-    "kubernetes_version",
-    "service_subnet",
-    "cluster_dns",
-    "cgroup_driver",
-    "single",
+# `kubeadm kubeconfig user` reads the cluster's configuration, which kubeadm keeps in the
+# cluster; the user system:kube-proxy is the one that Kubernetes' own binding names.
+MAKE_KUBE_PROXY_CONFIG = (
+    f"test -s {KUBE_PROXY_CONFIG} || {{ umask 077; kubectl --kubeconfig "
+    "/etc/kubernetes/admin.conf -n kube-system get configmap kubeadm-config "
+    "-o 'jsonpath={.data.ClusterConfiguration}' > /run/lab/cluster.yaml && "
+    "kubeadm kubeconfig user --config /run/lab/cluster.yaml "
+    f"--client-name system:kube-proxy > {KUBE_PROXY_CONFIG}; }}"
 )
-JOIN_DATA = ("node_name", "address", "server_address", "token", "ca_hash")
-
-
-def render(template: str, keys: tuple[str, ...]) -> str:
-    """Render one of kubeadm's configurations from the host's data."""
-    values = {key: host.data.get(key) for key in keys}
-    environment = Environment(  # noqa: S701 - YAML, not HTML
-        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True
-    )
-    return environment.get_template(template).render(ignored=IGNORED, **values)
 
 
 @deploy("Make the server")
@@ -46,19 +31,11 @@ def init_server() -> None:
     Data: node_name, address, token (secret), token_ttl, cluster_name, kubernetes_version,
     service_subnet, cluster_dns, cgroup_driver, single.
     """
-    config = render("kubeadm-init.yaml.j2", INIT_DATA)
-    run_kubeadm("init", config)
+    run_kubeadm("init", render("kubeadm-init.yaml.j2", ignored=IGNORED))
     server.shell(
-        name="Make kube-proxy's kubeconfig",
-        commands=[
-            "test -s /etc/kubernetes/kube-proxy.conf || { umask 077; kubectl --kubeconfig "
-            "/etc/kubernetes/admin.conf -n kube-system get configmap kubeadm-config "
-            "-o 'jsonpath={.data.ClusterConfiguration}' > /run/lab/cluster.yaml && "
-            "kubeadm kubeconfig user --config /run/lab/cluster.yaml "
-            "--client-name system:kube-proxy > /etc/kubernetes/kube-proxy.conf; }"
-        ],
+        name="Make kube-proxy's kubeconfig and start it",
+        commands=[f"{{ {MAKE_KUBE_PROXY_CONFIG}; }} && systemctl start kube-proxy"],
     )
-    start_kube_proxy()
 
 
 @deploy("Join the cluster")
@@ -67,14 +44,12 @@ def join_agent() -> None:
 
     Data: node_name, address, server_address, token (secret), ca_hash, kube_proxy_config (secret).
     """
-    config = render("kubeadm-join.yaml.j2", JOIN_DATA)
-    run_kubeadm("join", config)
+    run_kubeadm("join", render("kubeadm-join.yaml.j2", ignored=IGNORED))
     server.shell(
-        name="Write kube-proxy's kubeconfig",
-        commands=["umask 077; cat > /etc/kubernetes/kube-proxy.conf"],
+        name="Write kube-proxy's kubeconfig and start it",
+        commands=[f"umask 077; cat > {KUBE_PROXY_CONFIG} && systemctl start kube-proxy"],
         _stdin=host.data.kube_proxy_config,
     )
-    start_kube_proxy()
 
 
 def run_kubeadm(verb: str, config: str) -> None:
@@ -85,7 +60,3 @@ def run_kubeadm(verb: str, config: str) -> None:
         _stdin=config,
         _timeout=300,
     )
-
-
-def start_kube_proxy() -> None:
-    systemd.service(name="Start kube-proxy", service="kube-proxy", running=True)

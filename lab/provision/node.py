@@ -6,20 +6,32 @@ They read only `host.data`, so that a plain pyinfra run can use them as well.
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pyinfra.api.deploy import deploy
 from pyinfra.context import host
-from pyinfra.facts.files import File
-from pyinfra.operations import files, server, systemd
+
+from lab.provision.operations import NodeFile, once, unpack
 
 TEMPLATES = Path(__file__).parent / "templates"
 IMAGES = "/usr/share/lab/images"
+UNITS = "/etc/systemd/system"
 
+FILES = {
+    "/etc/sysctl.d/90-lab.conf": "90-lab.conf.j2",
+    "/etc/cni/net.d/10-lab.conflist": "10-lab.conflist.j2",
+    "/etc/containerd/config.toml": "containerd.toml.j2",
+    f"{UNITS}/lab-routes.service": "lab-routes.service.j2",
+    f"{UNITS}/containerd.service": "containerd.service.j2",
+    f"{UNITS}/kubelet.service": "kubelet.service.j2",
+    f"{UNITS}/kube-proxy.service": "kube-proxy.service.j2",
+}
+PROGRAM = "/usr/local/sbin/kubeadm-once"
+ENABLED = ("lab-routes", "containerd", "kubelet", "kube-proxy")
 
-def write(name: str, template: str, dest: str, *, mode: str = "644", **values: Any) -> None:
-    """Render a template of ours to `dest` on the host; a missing value is an error."""
-    files.template(
-        name=name, src=str(TEMPLATES / template), dest=dest, user="root", mode=mode, **values
-    )
+START = (
+    "sysctl -q -p /etc/sysctl.d/90-lab.conf && systemctl daemon-reload && "
+    "systemctl start lab-routes && systemctl restart containerd"
+)
 
 
 @deploy("Prepare the node")
@@ -29,61 +41,28 @@ def prepare_node() -> None:
     Data: node_name, pod_subnet, cluster_pod_subnet, peers (pod_subnet, address), pause_image,
     image_archive, image_stamp, cgroup_driver.
     """
-    data = host.data
-    write("Allow forwarding", "90-lab.conf.j2", "/etc/sysctl.d/90-lab.conf")
-    write(
-        "Write the routes to other nodes' pods",
-        "lab-routes.service.j2",
-        "/etc/systemd/system/lab-routes.service",
-        peers=data.peers,
-        cluster_pod_subnet=data.cluster_pod_subnet,
+    unpack("Write the node's files and start containerd", node_files(), then=START)
+    once(
+        name=f"Import the images of {host.data.image_archive}",
+        stamp=f"images-{host.data.image_stamp}",
+        command=f"ctr --namespace k8s.io images import {IMAGES}/{host.data.image_archive} "
+        "> /dev/null",
     )
-    write(
-        "Write the pod network",
-        "10-lab.conflist.j2",
-        "/etc/cni/net.d/10-lab.conflist",
-        pod_subnet=data.pod_subnet,
-    )
-    write(
-        "Write containerd's configuration",
-        "containerd.toml.j2",
-        "/etc/containerd/config.toml",
-        pause_image=data.pause_image,
-        cgroup_driver=data.cgroup_driver,
-    )
-    for unit in ("containerd", "kubelet"):
-        path = f"/etc/systemd/system/{unit}.service"
-        write(f"Write {unit}'s unit", f"{unit}.service.j2", path)
-    write(
-        "Write kube-proxy's unit",
-        "kube-proxy.service.j2",
-        "/etc/systemd/system/kube-proxy.service",
-        node_name=data.node_name,
-        pod_subnet=data.cluster_pod_subnet,
-    )
-    write("Write kubeadm-once", "kubeadm-once.sh.j2", "/usr/local/sbin/kubeadm-once", mode="755")
-    server.shell(
-        name="Load settings, routes and units",
-        commands=[
-            "sysctl -q -p /etc/sysctl.d/90-lab.conf",
-            "systemctl daemon-reload",
-            "systemctl enable --quiet kubelet kube-proxy",
-            "systemctl enable --quiet --now lab-routes",
-        ],
-    )
-    systemd.service(name="Start containerd", service="containerd", running=True, enabled=True)
-    import_images(data.image_archive, data.image_stamp)
 
 
-def import_images(archive: str, stamp: str) -> None:
-    """Import an archive that lies on the node, unless one with this stamp was imported."""
-    done = f"/var/lib/lab/images-{stamp}"
-    if host.get_fact(File, path=done):
-        return
-    server.shell(
-        name=f"Import the images of {archive}",
-        commands=[
-            f"ctr --namespace k8s.io images import --local {IMAGES}/{archive} > /dev/null",
-            f"mkdir -p /var/lib/lab && touch {done}",
-        ],
+def node_files() -> dict[str, NodeFile]:
+    """Return path → file for the node whose data is in `host`."""
+    files = {path: NodeFile(render(template)) for path, template in FILES.items()}
+    files[PROGRAM] = NodeFile(render("kubeadm-once.sh.j2"), 0o755)
+    for unit in ENABLED:
+        wants = f"{UNITS}/multi-user.target.wants/{unit}.service"
+        files[wants] = NodeFile(target=f"../{unit}.service")
+    return files
+
+
+def render(template: str, **values: Any) -> str:
+    """Render a template with the host's data; one that it misses is an error."""
+    environment = Environment(  # noqa: S701 - configuration files, not HTML
+        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True
     )
+    return environment.get_template(template).render(host.data.dict(), **values)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.artifacts import process
+from lab.artifacts import gobuild, noderoot, process
 from lab.artifacts.counter import Counter
 from lab.artifacts.process import Command, require_success, run
 from lab.errors import BuildFailed, NoSpace, ToolMissing
@@ -35,12 +35,19 @@ def wait_until_ended(*pids: int) -> None:
 
 
 def test_each_line_is_seen_and_the_status_told(tmp_path: Path, caller: Caller) -> None:
-    lines: list[str] = []
-
     command = shell('echo "$WORD"; echo error >&2; exit 3', tmp_path, caller)
-    ended = run(command, on_line=lines.append)
 
-    assert (ended.status, lines) == (3, ["a b", "error"])
+    ended = run(command)
+
+    assert (ended.status, ended.tail) == (3, ("a b", "error"))
+
+
+def test_progress_does_not_hide_what_went_wrong(tmp_path: Path, caller: Caller) -> None:
+    command = shell("echo wrong; seq 100; exit 3", tmp_path, caller)
+
+    ended = run(command, is_progress=str.isdecimal)
+
+    assert ended.tail == ("wrong",)
 
 
 def test_a_failure_shows_command_status_and_output(paths: Paths, tmp_path: Path) -> None:
@@ -64,12 +71,12 @@ def test_a_failure_for_lack_of_space_says_where(paths: Paths, tmp_path: Path) ->
 def test_leaving_early_ends_all_that_was_started(tmp_path: Path, caller: Caller) -> None:
     seen: list[int] = []
 
-    def interrupt(line: str) -> None:
+    def interrupt(line: str) -> bool:
         seen.extend(map(int, line.split()))
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(shell(GROUP, tmp_path, caller), on_line=interrupt)
+        run(shell(GROUP, tmp_path, caller), is_progress=interrupt)
 
     assert len(seen) == 2
     wait_until_ended(*seen)
@@ -79,7 +86,7 @@ def test_a_killed_lab_leaves_nothing_running(tmp_path: Path) -> None:
     program = (
         "import os, pathlib, lab.artifacts.process as p, lab.paths as q\n"
         f"c = p.Command(('sh', '-c', {GROUP!r}), pathlib.Path('/'), q.find_caller(), {{}})\n"
-        "p.run(c, on_line=lambda line: print(line, flush=True))\n"
+        "p.run(c, is_progress=lambda line: print(line, flush=True))\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=Path.cwd()
@@ -106,6 +113,16 @@ def test_a_missing_tool_comes_with_its_package() -> None:
     assert caught.value.hint == "apt install mmdebstrap"
 
 
+def test_what_is_built_does_not_depend_on_the_umask(tmp_path: Path, caller: Caller) -> None:
+    before = os.umask(0o077)
+    try:
+        run(shell("touch built", tmp_path, caller))
+    finally:
+        os.umask(before)
+
+    assert (tmp_path / "built").stat().st_mode & 0o777 == 0o644
+
+
 class Recorder:
     def __init__(self) -> None:
         self.calls: list[tuple[int, int, str]] = []
@@ -116,9 +133,19 @@ class Recorder:
 
 def test_lines_of_a_kind_are_counted_and_the_total_never_lags() -> None:
     recorder = Recorder()
-    counter = Counter(recorder, 1, ("Setting up ", "Unpacking "))
+    counter = Counter(recorder, 1, noderoot.INSTALLED)
 
-    for line in ("Setting up a", "noise", "Unpacking b"):
-        counter.see(line)
+    seen = [counter.see(line) for line in ("Setting up a (1) ...", "noise", "Unpacking b (2) ...")]
 
+    assert seen == [True, False, True]
     assert recorder.calls == [(1, 1, "a"), (2, 2, "b")]
+
+
+@pytest.mark.parametrize("line", ["k8s.io/api/apps/v1", "golang.org/x/sys/unix", "net"])
+def test_a_line_of_a_package_alone_is_a_compiled_one(line: str) -> None:
+    assert gobuild.COMPILED.match(line)
+
+
+@pytest.mark.parametrize("line", ["# lab.invalid/x", "./main.go:3:1: undefined: y", "go: error"])
+def test_what_the_compiler_complains_about_is_not_a_compiled_one(line: str) -> None:
+    assert not gobuild.COMPILED.match(line)

@@ -35,6 +35,9 @@ GREETING_BOUND_S = 2.0
 POLL_S = 0.3
 CONSOLE_LINES = 30
 
+# The tester may have died before the kernel was told to send the death signal.
+TIED = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"'
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -55,10 +58,10 @@ class VM:
     cpus: int = 2
     boot_bound_s: float = BOOT_BOUND_S
     boot_s: float = field(default=0.0, init=False)
-    _work: Path | None = field(default=None, init=False)
-    _access: Access | None = field(default=None, init=False)
-    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
-    _cleanup: ExitStack = field(default_factory=ExitStack, init=False)
+    _work: Path | None = field(default=None, init=False, repr=False)
+    _access: Access | None = field(default=None, init=False, repr=False)
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
+    _cleanup: ExitStack = field(default_factory=ExitStack, init=False, repr=False)
 
     def __enter__(self) -> Self:
         built = image.ensure()
@@ -219,8 +222,8 @@ def running(argv: Sequence[str], *, log: Path) -> Iterator[subprocess.Popen[byte
     """Run QEMU; it ends with the context, or with the process that started it."""
     with log.open("wb") as file:
         process = subprocess.Popen(
-            # It keeps the pid, so what is ended is what was started.
-            ["setpriv", "--pdeathsig", "KILL", *argv],
+            # Both keep the pid, so what is ended is what was started.
+            ["setpriv", "--pdeathsig", "KILL", "sh", "-c", TIED, "sh", str(os.getpid()), *argv],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,

@@ -1,0 +1,59 @@
+"""Fixtures of the real tier: labs in directories of their own, removed whatever happens."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from lab.paths import find_paths
+from lab.residue import Difference, Fingerprint, Kind, compare, take_fingerprint
+from lab.residue.names import lab_ids
+from tests.e2e.home import Home
+
+
+@contextmanager
+def new_home() -> Iterator[Home]:
+    """Give a home, take all its labs down at the end, and see that nothing of them is left."""
+    # Nodes need a real file system, and /tmp may be a tmpfs.
+    directory = Path(tempfile.mkdtemp(prefix="e2e-", dir="/var/tmp"))
+    home = Home(directory, cache=find_paths().cache.parent)
+    before = take_fingerprint(paths=home.paths)
+    try:
+        yield home
+        home.remove_all()
+        assert left_over(home, before) == []
+        assert not home.paths.data.exists() or not any(home.paths.data.iterdir())
+    finally:
+        home.remove_all()
+        shutil.rmtree(directory)
+
+
+def left_over(home: Home, before: Fingerprint) -> list[Difference]:
+    """Return what labs of this home left; other labs of the host may come and go meanwhile."""
+    found = compare(before, take_fingerprint(paths=home.paths))
+    return [
+        each
+        for each in found
+        if each.is_residue
+        and (each.kind is Kind.SYSCTL or not ids_in(each) or ids_in(each) & home.ids)
+    ]
+
+
+def ids_in(difference: Difference) -> set[str]:
+    text = " ".join(filter(None, (difference.what, difference.before, difference.after)))
+    return lab_ids(text, machines=True)
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    with new_home() as home:
+        yield home
+
+
+@pytest.fixture(scope="module")
+def shared_home() -> Iterator[Home]:
+    with new_home() as home:
+        yield home
