@@ -97,7 +97,10 @@ def require_success(command: Command, ended: Ended, *, what: str, paths: Paths) 
     if "no space left on device" in output.lower():
         raise NoSpace(f"no space left for {paths.cache}", hint="lab artifacts prune --build")
     failure = f"{what} could not be built: exit status {ended.status} of"
-    raise BuildFailed(f"{failure}\n  {command.pasteable()}\n{output}")
+    raise BuildFailed(
+        f"{failure}\n  {command.pasteable()}\n{output}",
+        hint="lab doctor; lab artifacts build tries again and keeps what was built",
+    )
 
 
 def require_tool(found: str | None, name: str, *, package: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.errors import NodeDidNotBoot
 from tests.qemu import image, project
 from tests.qemu.vm import VM
 
@@ -229,3 +230,13 @@ def assert_gone(host: VM) -> None:
     left = "find /run/systemd/machines /run/systemd/nspawn -mindepth 1"
     empty = "-not -name locks -not -name propagate"
     assert host.output(f"{left} {empty}; ls -A /srv/lab | grep lck || true") == ""
+
+
+def test_a_machine_that_does_not_answer_in_time_is_ended() -> None:
+    slow = VM(boot_bound_s=0.5)
+
+    with pytest.raises(NodeDidNotBoot, match=r"no sshd within 0\.5 s"):
+        slow.__enter__()
+
+    assert not Path(f"/proc/{slow.pid}").exists()
+    assert not slow.access.directory.exists()

@@ -1,0 +1,83 @@
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lab.machines.topology import make_nodes
+from lab.provision.distribution import Admission, Settings
+from lab.provision.kubeadm_phases import Kubeadm, ca_hash, make_token, name_range
+
+NODES = make_nodes(3)
+SETTINGS = Settings("lab-demo", "v1.36.3", "0123456789ab", "cgroupfs")
+
+
+@pytest.fixture(scope="module")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("ca")
+    request = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=ca"
+    files = ["-keyout", directory / "key", "-out", directory / "crt"]
+    subprocess.run([*request.split(), *files], check=True, capture_output=True)
+    return directory / "crt"
+
+
+def test_a_token_has_the_form_kubeadm_wants() -> None:
+    assert re.fullmatch(r"[a-z0-9]{6}\.[a-z0-9]{16}", make_token())
+
+
+def test_no_two_tokens_are_alike() -> None:
+    assert len({make_token() for _ in range(50)}) == 50
+
+
+def test_the_ca_is_pinned_by_the_hash_of_its_public_key_as_openssl_makes_it(ca: Path) -> None:
+    command = f"openssl x509 -pubkey -noout -in {ca} | openssl pkey -pubin -outform der"
+    by_openssl = subprocess.run(
+        ["sh", "-c", f"{command} | sha256sum"], check=True, capture_output=True, text=True
+    )
+
+    assert ca_hash(ca.read_text()) == by_openssl.stdout.split()[0]
+
+
+def test_each_node_has_a_route_to_every_other_nodes_pods() -> None:
+    phase = Kubeadm().prepare_phase(NODES[1:], NODES, SETTINGS)
+
+    peers = phase.targets[0].data["peers"]
+    assert peers == [
+        {"pod_subnet": "10.244.1.0/24", "address": "10.77.0.11"},
+        {"pod_subnet": "10.244.3.0/24", "address": "10.77.0.13"},
+    ]
+
+
+def test_only_the_server_gets_the_images_of_the_control_plane() -> None:
+    server = Kubeadm().server_phase(NODES[0], NODES, SETTINGS, token="t")
+    agents = Kubeadm().prepare_phase(NODES[1:], NODES, SETTINGS)
+
+    assert server.targets[0].data["image_archive"] == "server.tar"
+    assert {target.data["image_archive"] for target in agents.targets} == {"agent.tar"}
+
+
+def test_a_single_node_may_run_what_is_scheduled() -> None:
+    alone = make_nodes(1)
+
+    phase = Kubeadm().server_phase(alone[0], alone, SETTINGS, token="t")
+
+    assert phase.targets[0].data["single"]
+
+
+def test_agents_join_against_the_pinned_ca(ca: Path) -> None:
+    admission = Admission("token", ca.read_text(), "config")
+
+    phase = Kubeadm().join_phase(NODES[1:], NODES[0], admission)
+
+    assert {target.data["ca_hash"] for target in phase.targets} == {ca_hash(ca.read_text())}
+    assert phase.title == "joining n2 to n3"
+
+
+def test_debian_is_the_topmost_layer_so_that_it_decides_owners() -> None:
+    trees = {name: Path(name) for name in ("noderoot", "kubernetes", "containerd", "cni", "images")}
+
+    assert Kubeadm().layers(trees)[0] == Path("noderoot")
+
+
+def test_one_node_is_a_range_of_its_own() -> None:
+    assert (name_range(NODES[:1]), name_range(NODES)) == ("n1", "n1 to n3")
