@@ -114,10 +114,14 @@ enable_unit() {
     ln -s "../$1.service" "$upper/etc/systemd/system/$2.wants/$1.service"
 }
 
+# Fill in one of the lab's templates; a value that is not known here is an error.
 fill() {
-    sed -e "s|{{ pod_subnet }}|$2|" -e "s|{{ pause_image }}|$PAUSE|" \
+    sed -e "s|{{ pod_subnet }}|$pods.$number.0/24|" \
+        -e "s|{{ cluster_pod_subnet }}|$pods.0.0/16|" -e "s|{{ pause_image }}|$PAUSE|" \
         -e "s|{{ node_name }}|$node|" -e "s|{{ \"true\" if .* }}|$systemd_cgroup|" \
-        "$templates/$1"
+        "$templates/$1" >"$dir/$node/filled"
+    ! grep '[{]{' "$dir/$node/filled" >&2 || fail "$1 holds a value not known here"
+    cat "$dir/$node/filled"
 }
 
 write_disk() {
@@ -155,14 +159,15 @@ $(for peer in $nodes; do
         "ExecStart=/sbin/ip route replace $pods.${peer#n}.0/24 via $(address "$peer")"
 done)
 ExecStart=/sbin/ip route replace unreachable $pods.0.0/16
+ExecStart=/usr/sbin/iptables -w -A FORWARD -d 10.96.0.0/16 -j REJECT
 ExecStart=/bin/mount --make-rshared /
 ExecStart=/bin/sh -c 'for m in /sys/fs/cgroup /sys/fs/cgroup/*; do mountpoint -q \$\$m && mount -o remount,bind,rw \$\$m; done; true'
 EOF
-    fill 90-lab.conf.j2 '' | put etc/sysctl.d/90-lab.conf
-    fill 10-lab.conflist.j2 "$pods.$number.0/24" | put etc/cni/net.d/10-lab.conflist
-    fill containerd.toml.j2 '' | put etc/containerd/config.toml
+    fill 90-lab.conf.j2 | put etc/sysctl.d/90-lab.conf
+    fill 10-lab.conflist.j2 | put etc/cni/net.d/10-lab.conflist
+    fill containerd.toml.j2 | put etc/containerd/config.toml
     for unit in containerd kubelet kube-proxy; do
-        fill "$unit.service.j2" "$pods.0.0/16" | put "etc/systemd/system/$unit.service"
+        fill "$unit.service.j2" | put "etc/systemd/system/$unit.service"
         enable_unit "$unit" multi-user.target
     done
     enable_unit lab-boot sysinit.target
@@ -379,6 +384,12 @@ processes() {
     done | sort -u
 }
 
+remove_cgroups() {
+    for hierarchy in $(hierarchies); do
+        [ ! -d "$hierarchy/$net" ] || find "$hierarchy/$net" -depth -type d -exec rmdir {} +
+    done 2>/dev/null
+}
+
 down() {
     for wait_a_little in 0 0.1 0.2 0.3 0.5 1 2 3; do
         sleep "$wait_a_little"
@@ -389,9 +400,7 @@ down() {
         umount "$dir/$node/root" 2>/dev/null || umount -l "$dir/$node/root" 2>/dev/null || true
         rmdir "/run/systemd/nspawn/propagate/$id-$node" 2>/dev/null || true
     done
-    for hierarchy in $(hierarchies); do
-        find "$hierarchy/$net" -depth -type d -exec rmdir {} + 2>/dev/null || true
-    done
+    bounded 10 remove_cgroups
     [ ! -e "/run/netns/$net" ] || ip netns delete "$net"
     [ ! -e "$dir/sysctls" ] || sysctl -q -p "$dir/sysctls"
     ! grep -q " $dir/" /proc/self/mounts || fail "something is still mounted below $dir"

@@ -1,6 +1,5 @@
 """The command `lab`: options, one call of a package, its result."""
 
-import os
 import signal
 import sys
 from types import FrameType
@@ -42,10 +41,6 @@ def main() -> None:
     except LabError as error:
         _output.show_error(error)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; nothing more can be said to them.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except OSError as error:
         failure = explain(error)
         if failure is None:

@@ -1,6 +1,7 @@
 """The only printer: results to stdout; progress, errors and hints to stderr."""
 
 import json
+import os
 import sys
 import threading
 import time
@@ -17,11 +18,11 @@ REPORT_EVERY_S = 20.0
 
 
 def show(text: str) -> None:
-    print(text)
+    _write(sys.stdout, text)
 
 
 def show_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, default=_to_plain))
+    show(json.dumps(value, indent=2, default=_to_plain))
 
 
 def show_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -30,11 +31,21 @@ def show_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(row[i]) for row in table) for i in range(len(header))]
     for row in table:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print("   ".join(cells).rstrip())
+        show("   ".join(cells).rstrip())
 
 
 def note(text: str) -> None:
-    print(text, file=sys.stderr)
+    _write(sys.stderr, text)
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Write a line, unless whoever read has seen enough: then the command goes on unread."""
+    try:
+        print(text, file=stream, flush=True)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def show_error(error: LabError) -> None:
@@ -83,7 +94,7 @@ class Lines:
 
     def say(self, text: str) -> None:
         if not self.quiet:
-            print(text, file=self.stream, flush=True)
+            _write(self.stream, text)
 
 
 @dataclass(slots=True)

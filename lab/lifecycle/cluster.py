@@ -1,9 +1,6 @@
 """Make booted nodes one cluster, and see that it works."""
 
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from lab.errors import ClusterUnreachable, NotReady, RequestRefused
@@ -22,31 +19,9 @@ from lab.provision.kubeadm_phases import make_token
 Outputs = dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Children:
-    """Two provisioning children, so that agents are prepared while the server starts."""
-
-    server: Child
-    agents: Child | None
-
-    def kill(self) -> None:
-        for child in filter(None, (self.server, self.agents)):
-            child.kill()
-
-
-@contextmanager
-def start_children(lab: Lab) -> Iterator[Children]:
-    """Start them early: each needs a second to load pyinfra."""
-    namespace = network.name(lab.record.lab_id)
-
-    def child(role: str) -> Child:
-        return Child(namespace, lab.keys, lab.directory / f"provision-{role}.log")
-
-    with ExitStack() as stack:
-        server = stack.enter_context(child("server"))
-        has_agents = len(lab.record.nodes) > 1
-        agents = stack.enter_context(child("agents")) if has_agents else None
-        yield Children(server, agents)
+def start_child(lab: Lab) -> Child:
+    """Return the provisioning child; entered early, it loads pyinfra while nodes boot."""
+    return Child(network.name(lab.record.lab_id), lab.keys, lab.directory / "provision.log")
 
 
 @dataclass(slots=True)
@@ -73,28 +48,26 @@ class Cluster:
         joined = len(self.lab.record.joined) == len(self.lab.record.nodes)
         return not joined or not self.lab.has_own_kubeconfig()
 
-    def provision(self, children: Children) -> None:
-        """Make the server, prepare the agents beside it, then let them join."""
-        agents, token = self.waiting, make_token()
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            prepared = pool.submit(self._prepare, children.agents, agents)
-            try:
-                outputs = self._make_server(children.server, token)
-                client = self._introduce(outputs)
-                readiness.apply_coredns(client, self.distribution.coredns_image)
-                prepared.result()
-            except BaseException:
-                # Or an interrupt would wait here for all that the agents have to do.
-                children.kill()
-                raise
-        self._join(children.agents, client, agents, outputs, token)
+    def provision(self, child: Child) -> None:
+        """Prepare all nodes and make the server beside it, then let the agents join."""
+        token = make_token()
+        outputs = self._start(child, token)
+        client = self._introduce(outputs)
+        readiness.apply_coredns(client, self.distribution.coredns_image)
+        if self.waiting:
+            self._join(child, client, outputs, token)
 
     def check(self) -> None:
         """Return when everything has been seen to work; nothing of the check stays behind."""
         record = self.lab.record
         with self.progress.task("Waiting for nodes to be Ready") as task:
             client = self._connect_when_up()
-            readiness.start_probes(client, record.nodes, self.distribution.probe_image)
+            readiness.start_probes(
+                client,
+                record.nodes,
+                self.distribution.probe_image,
+                timeout_s=self.bounds.nodes_s,
+            )
             readiness.wait_for_nodes(
                 client,
                 record.nodes,
@@ -124,14 +97,11 @@ class Cluster:
                     ) from exc
                 time.sleep(0.2)
 
-    def _make_server(self, child: Child, token: str) -> Outputs:
+    def _start(self, child: Child, token: str) -> Outputs:
         record = self.lab.record
-        if self.server.name in record.joined:
-            return self._run(child, self.distribution.outputs_phase(self.server))
-        phase = self.distribution.server_phase(
-            self.server, record.nodes, self._settings(), token=token
-        )
-        return self._run(child, phase)
+        new = tuple(node for node in record.nodes if node.name not in record.joined)
+        phase = self.distribution.start_phase(record.nodes, self._settings(), token=token, new=new)
+        return self._run(child, phase)[self.server.name]
 
     def _introduce(self, outputs: Outputs) -> Client:
         """Record who the cluster is, write the kubeconfig, and return a checked client."""
@@ -142,21 +112,8 @@ class Cluster:
         self.lab.update(joined=self.lab.record.with_joined(self.server.name).joined)
         return self.lab.connect()
 
-    def _prepare(self, child: Child | None, agents: tuple[Node, ...]) -> None:
-        if child and agents:
-            phase = self.distribution.prepare_phase(agents, self.lab.record.nodes, self._settings())
-            self._run(child, phase)
-
-    def _join(
-        self,
-        child: Child | None,
-        client: Client,
-        agents: tuple[Node, ...],
-        outputs: Outputs,
-        token: str,
-    ) -> None:
-        if not child or not agents:
-            return
+    def _join(self, child: Child, client: Client, outputs: Outputs, token: str) -> None:
+        agents = self.waiting
         admission = Admission(token, outputs["ca"], outputs["kube_proxy_config"])
         tokens.allow(client, token)
         for node in agents:
@@ -168,12 +125,11 @@ class Cluster:
         names = [node.name for node in agents]
         self.lab.update(joined=self.lab.record.with_joined(*names).joined)
 
-    def _run(self, child: Child, phase: Phase) -> Outputs:
-        """Run a phase, showing its operations; return what was read from its first target."""
+    def _run(self, child: Child, phase: Phase) -> dict[str, Outputs]:
+        """Run a phase, showing its operations; return node → what was read from it."""
         title = phase.title[0].upper() + phase.title[1:]
         with self.progress.task(title) as task:
-            answers = child.run(phase, lambda host, name: task.advance(0, 0, f"{host}: {name}"))
-        return answers[phase.targets[0].name]
+            return child.run(phase, lambda host, name: task.advance(0, 0, f"{host}: {name}"))
 
     def _settings(self) -> Settings:
         record = self.lab.record

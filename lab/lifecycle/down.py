@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lab.errors import LabError, NoSpace, NoSuchLab
 from lab.journal import Change
@@ -43,9 +43,24 @@ def remove(paths: Paths, name: str, progress: Progress) -> int:
     """Do it with the lab's lock held; return how many changes were taken back."""
     changes = 0
     if (paths.lab(name) / records.FILE).exists():
-        changes = undo_all(Lab.load(paths, name), progress)
+        changes = undo_all(_load(paths, name), progress)
     shutil.rmtree(paths.lab(name))
     return changes
+
+
+def _load(paths: Paths, name: str) -> Lab:
+    """Load the lab; if its record cannot be read, the journal knows what undoing needs."""
+    try:
+        return Lab.load(paths, name)
+    except LabError:
+        lab = Lab.open(paths, records.unknown(name))
+        numbers = [1]
+        for change in lab.journal.open_changes():
+            if change.kind == "machine":
+                numbers.append(int(change.what.removeprefix("n")))
+            else:
+                lab.record = replace(lab.record, lab_id=change.what)
+        return Lab.open(paths, replace(lab.record, node_count=max(numbers)))
 
 
 def undo_all(lab: Lab, progress: Progress) -> int:

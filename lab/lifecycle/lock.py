@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from lab.errors import LabBusy
 from lab.files import give_to, make_dir
@@ -37,7 +37,9 @@ def exclusive(paths: Paths, name: str) -> Iterator[None]:
     give_to(file, paths.caller)
     try:
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        # It only tells others whom they wait for: on a full disk a lab can still be removed.
+        with suppress(OSError):
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         file.unlink(missing_ok=True)

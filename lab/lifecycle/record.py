@@ -72,14 +72,29 @@ def parse(value: dict[str, Any], *, origin: str) -> Record:
             f"{origin} has format {value.get('format')!r}, this lab reads format {FORMAT}"
         )
     identity = value.get("identity")
-    known = value | {
-        "identity": Identity(**identity) if identity else None,
-        "joined": tuple(value["joined"]),
-    }
     try:
-        return Record(**known)
-    except TypeError as exc:
+        return Record(
+            **value
+            | {
+                "identity": Identity(**identity) if identity else None,
+                "joined": tuple(value["joined"]),
+            }
+        )
+    except (TypeError, KeyError) as exc:
         raise LabError(f"{origin} is damaged ({exc})") from exc
+
+
+def unknown(name: str) -> Record:
+    """Return what stands for a record that cannot be read."""
+    return Record(
+        name=name,
+        lab_id="",
+        created="",
+        node_count=1,
+        distribution="",
+        version="",
+        artifacts={},
+    )
 
 
 def save(paths: Paths, record: Record) -> None:

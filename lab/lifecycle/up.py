@@ -17,7 +17,7 @@ from lab.files import make_dir, write_json
 from lab.lifecycle import publish
 from lab.lifecycle import record as records
 from lab.lifecycle.bounds import BOUNDS, Bounds
-from lab.lifecycle.cluster import Cluster, start_children
+from lab.lifecycle.cluster import Cluster, start_child
 from lab.lifecycle.down import remove
 from lab.lifecycle.fitness import require_fit_host
 from lab.lifecycle.lab import Lab, require_root
@@ -143,23 +143,28 @@ def _converge(lab: Lab, distribution: Distribution, bounds: Bounds, progress: Pr
     cluster = Cluster(lab, distribution, bounds, progress)
     lab.update(gate_passed=False)
     if cluster.needs_provisioning():
-        with start_children(lab) as children:
+        with start_child(lab) as child:
             boot(lab, distribution, bounds, progress)
-            cluster.provision(children)
+            cluster.provision(child)
     else:
         boot(lab, distribution, bounds, progress)
     cluster.check()
 
 
 def boot(lab: Lab, distribution: Distribution, bounds: Bounds, progress: Progress) -> None:
-    """Boot what does not run and publish the API."""
+    """Boot what does not run, publish the API, and wait until every node can be logged in to.
+
+    One that runs may have been started a moment ago, by a command that was cut short.
+    """
     down = [node for node in lab.record.nodes if not lab.sandbox.is_running(node)]
-    if down:
-        with progress.task(f"Booting {name_range(tuple(down))}"):
-            lab.sandbox.boot(down, _layers(lab, distribution), lab.keys)
-            publish.publish(lab)
-            lab.sandbox.wait_until_up(down, timeout_s=bounds.boot_s)
-    publish.publish(lab)
+    if not down:
+        publish.publish(lab)
+        lab.sandbox.wait_until_up(lab.record.nodes, timeout_s=bounds.boot_s)
+        return
+    with progress.task(f"Booting {name_range(tuple(down))}"):
+        lab.sandbox.boot(down, _layers(lab, distribution), lab.keys)
+        publish.publish(lab)
+        lab.sandbox.wait_until_up(lab.record.nodes, timeout_s=bounds.boot_s)
 
 
 def _layers(lab: Lab, distribution: Distribution) -> tuple[Path, ...]:

@@ -2,7 +2,7 @@
 
 from lab.machines import netns
 from lab.machines.commands import run
-from lab.machines.topology import GATEWAY, SUBNET
+from lab.machines.topology import GATEWAY, MAX_NODES, SUBNET, make_nodes
 
 
 def name(lab_id: str) -> str:
@@ -21,6 +21,8 @@ def create(lab_id: str) -> None:
         # The bridge answers for every address that is not the lab's: at once, with
         # "unreachable", so that a node which looks for the internet need not wait.
         "route replace unreachable default",
+        # And a pod that looks for it: without the way back it would not be told.
+        *(f"route replace {node.pod_subnet} via {node.address}" for node in make_nodes(MAX_NODES)),
     ]
     if has_link(lab_id, bridge):
         batch = batch[1:]

@@ -36,7 +36,7 @@ from lab.machines.topology import Node
 from lab.paths import Caller
 
 SSH_PORT = 22
-PROPAGATE = Path("/run/systemd/nspawn/propagate")
+NSPAWN = Path("/run/systemd/nspawn")
 # systemd's signal for a clean power off of the machine it is PID 1 of, systemd(1).
 POWER_OFF_CLEANLY = signal.SIGRTMIN + 4
 
@@ -216,13 +216,21 @@ class Sandbox:
         for pid in self.placement.processes(self.lab_id, node):
             with suppress(ProcessLookupError):
                 send(identify(pid), signal.SIGKILL)
+        # nspawn leaves both behind when it is killed itself.
+        with suppress(FileNotFoundError):
+            nspawn_lock(disk.root).unlink()
+        with suppress(OSError):
+            (NSPAWN / "propagate" / nspawn.machine_name(self.lab_id, node)).rmdir()
         while disk.root.is_mount():
             _unmount(disk.root)
         self.placement.clean(self.lab_id, node)
-        # nspawn leaves it behind when it is killed itself.
-        with suppress(OSError):
-            (PROPAGATE / nspawn.machine_name(self.lab_id, node)).rmdir()
         disk.record.unlink(missing_ok=True)
+
+
+def nspawn_lock(root: Path) -> Path:
+    """Return the file by which an nspawn keeps others from the same root while it is mounted."""
+    found = root.stat()
+    return NSPAWN / "locks" / f"inode-{found.st_dev}:{found.st_ino}"
 
 
 def _leader(process: ProcessId | None) -> ProcessId | None:

@@ -6,10 +6,13 @@ to the scope (--keep-unit): machined would otherwise move the node into a scope
 of its own, out of the limits. See systemd's CGROUP_DELEGATION document.
 """
 
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.errors import CommandFailed, MachineError
 from lab.machines import cgroups, network
 from lab.machines.cgroups import Limits
 from lab.machines.commands import run
@@ -18,6 +21,7 @@ from lab.machines.processes import ProcessId
 from lab.machines.topology import Node
 
 _SLICES = "lab.slice"
+_STOP_BOUND_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +51,15 @@ class SystemdHost:
         return cgroups.processes(f"{_slice_path(lab_id)}/{_scope(lab_id, node)}")
 
     def clean(self, lab_id: str, node: Node) -> None:
-        """Have systemd forget the scope; it has no process any more."""
-        if _is_active(_scope(lab_id, node)):
-            run(["systemctl", "stop", _scope(lab_id, node)])
+        """Return when systemd has forgotten the scope, so that the next may have its name."""
+        _stop(_scope(lab_id, node))
 
     def clean_all(self, lab_id: str) -> None:
         """Remove the lab's slice, and the one above it when no other lab is in it."""
-        if _is_active(_slice(lab_id)):
-            run(["systemctl", "stop", _slice(lab_id)])
+        _stop(_slice(lab_id))
         above = cgroups.ROOT / _SLICES
         if above.is_dir() and not any(path.is_dir() for path in above.iterdir()):
-            run(["systemctl", "stop", _SLICES])
+            _stop(_SLICES)
 
 
 def scope_command(lab_id: str, node: Node, limits: Limits) -> list[str]:
@@ -96,6 +98,21 @@ def _slice_path(lab_id: str) -> str:
     return f"{_SLICES}/{_slice(lab_id)}"
 
 
-def _is_active(unit: str) -> bool:
-    shown = run(["systemctl", "show", "--property=ActiveState", "--value", unit])
-    return shown.strip() not in ("", "inactive")
+def _stop(unit: str) -> None:
+    """Return when the unit's name is free; systemd may forget the unit by itself meanwhile."""
+    deadline = time.monotonic() + _STOP_BOUND_S
+    while _has_name(unit):
+        if time.monotonic() > deadline:
+            raise MachineError(
+                f"systemd did not end {unit} within {_STOP_BOUND_S:g} s",
+                hint=f"systemctl status {unit}",
+            )
+        # It fails for a unit that systemd has forgotten since we looked.
+        with suppress(CommandFailed):
+            run(["systemctl", "stop", unit])
+
+
+def _has_name(unit: str) -> bool:
+    """Whether the unit is active, or ended and keeps the file that systemd-run made for it."""
+    shown = run(["systemctl", "show", "--property=ActiveState,FragmentPath", "--value", unit])
+    return shown.split() != ["inactive"]

@@ -7,14 +7,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self
 
 from lab.errors import ProvisionFailed
 from lab.machines import netns
 from lab.machines.keys import Keys
-from lab.machines.topology import Node
 
 Report = Callable[[str, str], None]
 """Called with a node's name and the operation that ended on it."""
@@ -22,21 +21,24 @@ Report = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One node of a phase, with the data its deploys read."""
+    """One node of a phase: the deploys to run there in order, and the data they read.
+
+    `read` names commands whose output is wanted when all is done.
+    """
 
     name: str
     address: str
+    deploys: tuple[str, ...]
     data: dict[str, Any]
+    read: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """Deploys to run on all targets; `read` names commands whose output is wanted afterwards."""
+    """What is done on several nodes at once; no node waits for another."""
 
     title: str
-    deploys: tuple[str, ...]
     targets: tuple[Target, ...]
-    read: dict[str, str] = field(default_factory=dict)
     timeout_s: float = 300
 
 
@@ -124,14 +126,8 @@ class Child:
         return ProvisionFailed(f"{phase.title}: {reason}", hint=f"less {self._log}")
 
     def _request(self, phase: Phase) -> dict[str, Any]:
-        hosts = [
-            {"name": target.name, "data": {"ssh_hostname": target.address} | target.data}
-            for target in phase.targets
-        ]
         return {
-            "deploys": phase.deploys,
-            "hosts": hosts,
-            "read": phase.read,
+            "hosts": [asdict(target) for target in phase.targets],
             "key": str(self._keys.login),
             "known_hosts": str(self._keys.known_hosts),
         }
@@ -144,7 +140,3 @@ class Child:
     def _running(self) -> "subprocess.Popen[str]":
         assert self._process, "use the child as a context manager"
         return self._process
-
-
-def make_target(node: Node, data: dict[str, Any]) -> Target:
-    return Target(node.name, node.address, data)

@@ -53,19 +53,14 @@ class Distribution(Protocol):
         """Choose from artifact name → tree the layers below a node's disk, topmost first."""
         ...
 
-    def server_phase(
-        self, server: Node, nodes: tuple[Node, ...], settings: Settings, *, token: str
+    def start_phase(
+        self, nodes: tuple[Node, ...], settings: Settings, *, token: str, new: tuple[Node, ...]
     ) -> Phase:
-        """Return the phase that makes the server; it reads admin_kubeconfig and an Admission."""
-        ...
+        """Return the phase that prepares the `new` nodes and makes the server if it is new.
 
-    def outputs_phase(self, server: Node) -> Phase:
-        """Return a phase that changes nothing and reads what `server_phase` reads."""
+        It reads `admin_kubeconfig`, `ca` and `kube_proxy_config` from the server in any case.
+        """
         ...
-
-    def prepare_phase(
-        self, agents: tuple[Node, ...], nodes: tuple[Node, ...], settings: Settings
-    ) -> Phase: ...
 
     def join_phase(self, agents: tuple[Node, ...], server: Node, admission: Admission) -> Phase: ...
 

@@ -28,8 +28,8 @@ MAKE_KUBE_PROXY_CONFIG = (
 def init_server() -> None:
     """Run `kubeadm init` and start kube-proxy.
 
-    Data: node_name, address, token (secret), token_ttl, cluster_name, kubernetes_version,
-    service_subnet, cluster_dns, cgroup_driver, single.
+    Data: what `prepare_node` reads, token (secret), token_ttl, cluster_name,
+    kubernetes_version, cluster_dns, single.
     """
     run_kubeadm("init", render("kubeadm-init.yaml.j2", ignored=IGNORED))
     server.shell(

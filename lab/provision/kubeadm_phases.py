@@ -6,6 +6,7 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from lab.artifacts import kubeimages
@@ -17,7 +18,7 @@ from lab.machines.topology import (
     SERVICE_SUBNET,
     Node,
 )
-from lab.provision.child import Phase, make_target
+from lab.provision.child import Phase, Target
 from lab.provision.distribution import Admission, Settings
 
 TOKEN_TTL = "1h0m0s"  # noqa: S105 - a duration
@@ -71,34 +72,30 @@ class Kubeadm:
     def layers(self, trees: Mapping[str, Path]) -> tuple[Path, ...]:
         return tuple(trees[name] for name in LAYERS)
 
-    def server_phase(
-        self, server: Node, nodes: tuple[Node, ...], settings: Settings, *, token: str
+    def start_phase(
+        self, nodes: tuple[Node, ...], settings: Settings, *, token: str, new: tuple[Node, ...]
     ) -> Phase:
+        server = nodes[0]
+        targets = [
+            _target(node, ("prepare_node",), _node_data(node, nodes, settings))
+            for node in new
+            if node != server
+        ]
         data = _node_data(server, nodes, settings) | {
             "token": token,
             "token_ttl": TOKEN_TTL,
             "cluster_name": settings.cluster_name,
             "kubernetes_version": settings.version,
-            "service_subnet": str(SERVICE_SUBNET),
             "cluster_dns": str(CLUSTER_DNS),
             "single": len(nodes) == 1,
         }
+        deploys = ("prepare_node", "init_server") if server in new else ()
+        first = _target(server, deploys, data, read=SERVER_OUTPUTS)
+        title = f"preparing {name_range(new)}" if new else f"asking {server.name} for its keys"
         return Phase(
-            f"starting the server on {server.name}",
-            ("prepare_node", "init_server"),
-            (make_target(server, data),),
-            read=SERVER_OUTPUTS,
+            title + (f", starting the server on {server.name}" if server in new else ""),
+            (first, *targets),
         )
-
-    def outputs_phase(self, server: Node) -> Phase:
-        title = f"asking {server.name} for its keys"
-        return Phase(title, (), (make_target(server, {}),), read=SERVER_OUTPUTS)
-
-    def prepare_phase(
-        self, agents: tuple[Node, ...], nodes: tuple[Node, ...], settings: Settings
-    ) -> Phase:
-        targets = tuple(make_target(node, _node_data(node, nodes, settings)) for node in agents)
-        return Phase(f"preparing {name_range(agents)}", ("prepare_node",), targets)
 
     def join_phase(self, agents: tuple[Node, ...], server: Node, admission: Admission) -> Phase:
         common = {
@@ -108,16 +105,27 @@ class Kubeadm:
             "kube_proxy_config": admission.kube_proxy_config,
         }
         targets = tuple(
-            make_target(node, common | {"node_name": node.name, "address": node.address})
+            _target(
+                node, ("join_agent",), common | {"node_name": node.name, "address": node.address}
+            )
             for node in agents
         )
-        return Phase(f"joining {name_range(agents)}", ("join_agent",), targets)
+        return Phase(f"joining {name_range(agents)}", targets)
 
 
 def name_range(nodes: tuple[Node, ...]) -> str:
     """Return `n2`, or `n2 to n6`."""
     names = [node.name for node in nodes]
     return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+
+
+def _target(
+    node: Node,
+    deploys: tuple[str, ...],
+    data: dict[str, Any],
+    read: Mapping[str, str] = MappingProxyType({}),
+) -> Target:
+    return Target(node.name, node.address, deploys, data, dict(read))
 
 
 def _node_data(node: Node, nodes: tuple[Node, ...], settings: Settings) -> dict[str, Any]:
@@ -127,8 +135,11 @@ def _node_data(node: Node, nodes: tuple[Node, ...], settings: Settings) -> dict[
     return {
         "node_name": node.name,
         "address": node.address,
+        "is_server": node.is_server,
+        "server_address": nodes[0].address,
         "pod_subnet": node.pod_subnet,
         "cluster_pod_subnet": str(POD_SUBNET),
+        "service_subnet": str(SERVICE_SUBNET),
         "peers": peers,
         "pause_image": kubeimages.PAUSE,
         "image_archive": "server.tar" if node.is_server else "agent.tar",

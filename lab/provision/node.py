@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pyinfra.api.deploy import deploy
 from pyinfra.context import host
 
-from lab.provision.operations import NodeFile, once, unpack
+from lab.provision.steps import NodeFile, once, unpack
 
 TEMPLATES = Path(__file__).parent / "templates"
 IMAGES = "/usr/share/lab/images"
@@ -25,7 +25,10 @@ FILES = {
     f"{UNITS}/kubelet.service": "kubelet.service.j2",
     f"{UNITS}/kube-proxy.service": "kube-proxy.service.j2",
 }
-PROGRAM = "/usr/local/sbin/kubeadm-once"
+PROGRAMS = {
+    "/usr/local/sbin/kubeadm-once": "kubeadm-once.sh.j2",
+    "/usr/local/sbin/wait-for-api": "wait-for-api.sh.j2",
+}
 ENABLED = ("lab-routes", "containerd", "kubelet", "kube-proxy")
 
 START = (
@@ -38,22 +41,23 @@ START = (
 def prepare_node() -> None:
     """Configure network and containerd, start containerd, import the node's images.
 
-    Data: node_name, pod_subnet, cluster_pod_subnet, peers (pod_subnet, address), pause_image,
-    image_archive, image_stamp, cgroup_driver.
+    Data: node_name, pod_subnet, cluster_pod_subnet, service_subnet, peers (pod_subnet, address),
+    pause_image, image_archive, image_stamp, cgroup_driver.
     """
     unpack("Write the node's files and start containerd", node_files(), then=START)
     once(
-        name=f"Import the images of {host.data.image_archive}",
+        "Import the images",
         stamp=f"images-{host.data.image_stamp}",
-        command=f"ctr --namespace k8s.io images import {IMAGES}/{host.data.image_archive} "
-        "> /dev/null",
+        # --local: by the transfer service it takes twice the CPU time.
+        command="ctr --namespace k8s.io images import --local "
+        f"{IMAGES}/{host.data.image_archive} > /dev/null",
     )
 
 
 def node_files() -> dict[str, NodeFile]:
     """Return path → file for the node whose data is in `host`."""
     files = {path: NodeFile(render(template)) for path, template in FILES.items()}
-    files[PROGRAM] = NodeFile(render("kubeadm-once.sh.j2"), 0o755)
+    files |= {path: NodeFile(render(template), 0o755) for path, template in PROGRAMS.items()}
     for unit in ENABLED:
         wants = f"{UNITS}/multi-user.target.wants/{unit}.service"
         files[wants] = NodeFile(target=f"../{unit}.service")

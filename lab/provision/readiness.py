@@ -8,6 +8,7 @@ across. The last three are asked from inside: one pod a node makes the requests.
 import json
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,11 +85,27 @@ def apply_coredns(client: Client, coredns_image: str) -> None:
     apply.apply_all(client, objects)
 
 
-def start_probes(client: Client, nodes: Sequence[Node], probe_image: str) -> None:
-    """Create one pod on each node that can ask the others, and the service in front of them."""
-    for node in nodes:
-        objects = manifests.render("probe", node_name=node.name, probe_image=probe_image)
-        apply.apply_all(client, objects)
+def start_probes(
+    client: Client, nodes: Sequence[Node], probe_image: str, *, timeout_s: float
+) -> None:
+    """Create one pod on each node that can ask the others, and the service in front of them.
+
+    An API server that has just started refuses some requests, so refusals are tried again.
+    """
+
+    rendered = [
+        item
+        for node in nodes
+        for item in manifests.render("probe", node_name=node.name, probe_image=probe_image)
+    ]
+    # The service is the same for all nodes, so it is put there once.
+    objects = {apply.path_of(item): item for item in rendered}
+
+    def apply_probes() -> Missing:
+        apply.apply_all(client, objects.values())
+        return Missing(())
+
+    _wait(apply_probes, "the API server", timeout_s)
 
 
 def wait_for_network(
@@ -102,11 +119,14 @@ def wait_for_network(
         if waiting:
             return Missing(tuple(f"no probe pod runs on {name} yet" for name in waiting))
         service = client.get(f"{NAMESPACE}/services/lab-probe")["spec"]["clusterIP"]
+        targets = _targets(addresses, service)
         findings: list[str] = []
-        for number, node in enumerate(nodes, start=1):
-            answers = _ask(client, node.name, _targets(addresses, service))
-            findings += judge_answers(node.name, answers, addresses, service)
-            advance(number, len(nodes), f"asked from {node.name}")
+        # Side by side: one that reaches nothing takes seconds to say so.
+        with ThreadPoolExecutor(max_workers=len(nodes)) as pool:
+            asked = pool.map(lambda node: _ask(client, node.name, targets), nodes)
+            for number, (node, answers) in enumerate(zip(nodes, asked, strict=True), start=1):
+                findings += judge_answers(node.name, answers, addresses, service)
+                advance(number, len(nodes), f"asked from {node.name}")
         return Missing(tuple(findings))
 
     _wait(look, "the network", timeout_s)

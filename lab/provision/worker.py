@@ -3,20 +3,33 @@
 It is started inside the lab's network namespace and talks on its standard
 output: a line an operation and host, then one that says how the phase ended.
 pyinfra runs on gevent, whose patching would change every socket and thread of a
-process, and keeps one global state: hence a process of its own, patched by its
-first two lines, and a new State for each phase. Requests hold secrets; nothing
+process, and keeps one global state: hence a process of its own, patched before
+anything else is loaded, and a new State for each phase. Requests hold secrets; nothing
 of them is ever in argv, in the environment or in the log on standard error.
 """
 
-from gevent import monkey  # noqa: TID251 - this is the provisioning child
+import ctypes
+import signal
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def die_with_parent() -> None:
+    """Have the kernel end this process with its parent, however that ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    # First of all: loading pyinfra takes seconds on a busy host.
+    die_with_parent()
+
+from gevent import monkey  # noqa: E402, TID251 - this is the provisioning child
 
 monkey.patch_all()
 
-import ctypes  # noqa: E402
 import json  # noqa: E402 - everything else must be imported after patching
 import logging  # noqa: E402
 import os  # noqa: E402
-import signal  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 from typing import Any  # noqa: E402
@@ -25,14 +38,14 @@ from pyinfra.api.config import Config  # noqa: E402
 from pyinfra.api.connect import connect_all  # noqa: E402
 from pyinfra.api.deploy import add_deploy  # noqa: E402
 from pyinfra.api.exceptions import PyinfraError  # noqa: E402
+from pyinfra.api.facts import get_facts  # noqa: E402
 from pyinfra.api.inventory import Inventory  # noqa: E402
 from pyinfra.api.operations import run_ops  # noqa: E402
 from pyinfra.api.state import BaseStateCallback, State  # noqa: E402
 from typing_extensions import override  # noqa: E402
 
 from lab.provision import kubeadm, node  # noqa: E402
-
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
+from lab.provision.steps import Stamps  # noqa: E402
 
 DEPLOYS = {
     "prepare_node": node.prepare_node,
@@ -55,27 +68,26 @@ class Reporter(BaseStateCallback):
         emit(event="operation", host=host.name, name=_name(state, op_hash))
 
 
-def die_with_parent() -> None:
-    """Have the kernel end this process with its parent, however that ends."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def main() -> None:
-    die_with_parent()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     for line in sys.stdin:
         run_phase(json.loads(line))
 
 
 def run_phase(request: dict[str, Any]) -> None:
-    hosts = [(host["name"], _connection(request) | host["data"]) for host in request["hosts"]]
+    requested = {host["name"]: host for host in request["hosts"]}
+    hosts = [(name, _data(host, request)) for name, host in requested.items()]
     # FAIL_PERCENT 0: by default pyinfra goes on with the hosts that are left.
     state = State(Inventory((hosts, {})), Config(FAIL_PERCENT=0))
     state.add_callback_handler(Reporter())
     try:
         connect_all(state)
-        for name in request["deploys"]:
-            add_deploy(state, DEPLOYS[name])
+        # Asked of all hosts at once; each deploy would ask its own host, one after the other.
+        get_facts(state, Stamps)
+        for host in state.inventory.get_active_hosts():
+            for name in requested[host.name]["deploys"]:
+                add_deploy(state, DEPLOYS[name], host=host)
+        # no_wait: each host goes through its own operations, whatever the others do.
         run_ops(state, no_wait=True)
     except PyinfraError as exc:
         error = str(exc)
@@ -87,7 +99,7 @@ def run_phase(request: dict[str, Any]) -> None:
     if error or failed:
         emit(event="ended", ok=False, error=error, read={})
         return
-    answers = {host.name: _read(host, request["read"]) for host in state.inventory}
+    answers = {host.name: _read(host, requested[host.name]["read"]) for host in state.inventory}
     emit(event="ended", ok=True, error="", read=answers)
 
 
@@ -107,8 +119,11 @@ def _failures(state: Any) -> Iterator[dict[str, str]]:
                 break
 
 
-def _connection(request: dict[str, Any]) -> dict[str, Any]:
-    return {
+def _data(host: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+    """Return what pyinfra needs to reach the host, and what the host's deploys read."""
+    data: dict[str, Any] = host["data"]
+    return data | {
+        "ssh_hostname": host["address"],
         "ssh_user": "root",
         "ssh_key": request["key"],
         "ssh_known_hosts_file": request["known_hosts"],

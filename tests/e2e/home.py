@@ -179,8 +179,8 @@ def cmdline(pid: int) -> str:
 def network_of(pid: int) -> int:
     try:
         return Path(f"/proc/{pid}/ns/net").stat().st_ino
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
+    except OSError:
+        return 0  # it ended, or is none of ours
 
 
 def copy_tree(source: Path, target: Path) -> None:

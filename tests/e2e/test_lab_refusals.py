@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from lab import artifacts
 from lab.artifacts import Artifact
 from lab.paths import find_paths
 from lab.provision.distribution import choose
-from tests.e2e.home import Home, copy_tree, make_path
+from tests.e2e.home import Home, Watch, copy_tree, make_path, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -50,18 +51,63 @@ def test_all_missing_programs_are_named_before_anything_is_made(home: Home) -> N
     assert home.names() == []
 
 
-@pytest.fixture
-def small_disk(home: Home) -> Iterator[Path]:
-    """Mount a file system of 48 MB, in a file, where the labs of `home` lie."""
-    image, data = home.directory / "small.img", home.directory / "data"
+@contextmanager
+def disk_of(home: Home, megabytes: int) -> Iterator[Path]:
+    """Mount a file system of that size, in a file, where the labs of `home` lie."""
+    image, data = home.directory / "disk.img", home.directory / "data"
     data.mkdir()
     with image.open("wb") as file:
-        file.truncate(48 << 20)
+        file.truncate(megabytes << 20)
     subprocess.run(["mkfs.ext4", "-q", str(image)], check=True)
     subprocess.run(["mount", "-o", "loop", str(image), str(data)], check=True)
-    yield data
-    subprocess.run(["umount", str(data)], check=True)
-    data.rmdir()
+    try:
+        yield data
+    finally:
+        home.remove_all()
+        subprocess.run(["umount", str(data)], check=True)
+        data.rmdir()
+
+
+@pytest.fixture
+def small_disk(home: Home) -> Iterator[Path]:
+    with disk_of(home, megabytes=48) as data:
+        yield data
+
+
+@pytest.fixture
+def large_disk(home: Home) -> Iterator[Path]:
+    with disk_of(home, megabytes=8192) as data:
+        yield data
+
+
+def fill(disk: Path) -> None:
+    """Take all blocks, without writing them, and then the last ones by writing."""
+    space = os.statvfs(disk)
+    with (disk / "filling").open("wb", buffering=0) as file, suppress(OSError):
+        with suppress(OSError):
+            os.posix_fallocate(file.fileno(), 0, (space.f_bfree - 1024) * space.f_frsize)
+        file.seek(0, os.SEEK_END)
+        while True:
+            file.write(bytes(4096))
+            os.fsync(file.fileno())
+
+
+def test_a_disk_that_fills_up_is_named_and_the_lab_can_still_be_removed(
+    home: Home, large_disk: Path
+) -> None:
+    running = home.begin("up", "--nodes", "1")
+    assert wait_for(lambda: Watch(home, "lab").pids("n1"), timeout_s=30), running.stderr
+    running.kill()
+    running.communicate()
+    fill(large_disk)
+
+    refused = home.lab("up")
+    home.must("down", "--yes")
+
+    assert refused.returncode == 4
+    assert f"Error: no space left for {large_disk}" in refused.stderr
+    assert "Hint: " in refused.stderr
+    assert home.names() == []
 
 
 def test_a_disk_that_is_too_small_is_refused_before_anything_is_made(

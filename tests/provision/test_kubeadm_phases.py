@@ -39,9 +39,9 @@ def test_the_ca_is_pinned_by_the_hash_of_its_public_key_as_openssl_makes_it(ca: 
 
 
 def test_each_node_has_a_route_to_every_other_nodes_pods() -> None:
-    phase = Kubeadm().prepare_phase(NODES[1:], NODES, SETTINGS)
+    phase = Kubeadm().start_phase(NODES, SETTINGS, token="t", new=NODES)
 
-    peers = phase.targets[0].data["peers"]
+    peers = phase.targets[1].data["peers"]
     assert peers == [
         {"pod_subnet": "10.244.1.0/24", "address": "10.77.0.11"},
         {"pod_subnet": "10.244.3.0/24", "address": "10.77.0.13"},
@@ -49,17 +49,31 @@ def test_each_node_has_a_route_to_every_other_nodes_pods() -> None:
 
 
 def test_only_the_server_gets_the_images_of_the_control_plane() -> None:
-    server = Kubeadm().server_phase(NODES[0], NODES, SETTINGS, token="t")
-    agents = Kubeadm().prepare_phase(NODES[1:], NODES, SETTINGS)
+    server, *agents = Kubeadm().start_phase(NODES, SETTINGS, token="t", new=NODES).targets
 
-    assert server.targets[0].data["image_archive"] == "server.tar"
-    assert {target.data["image_archive"] for target in agents.targets} == {"agent.tar"}
+    assert server.data["image_archive"] == "server.tar"
+    assert {target.data["image_archive"] for target in agents} == {"agent.tar"}
+
+
+def test_only_the_server_is_initialised() -> None:
+    server, *agents = Kubeadm().start_phase(NODES, SETTINGS, token="t", new=NODES).targets
+
+    assert server.deploys == ("prepare_node", "init_server")
+    assert {target.deploys for target in agents} == {("prepare_node",)}
+
+
+def test_a_server_that_is_there_is_only_asked() -> None:
+    server, *agents = Kubeadm().start_phase(NODES, SETTINGS, token="t", new=NODES[2:]).targets
+
+    assert server.deploys == ()
+    assert set(server.read) == {"admin_kubeconfig", "ca", "kube_proxy_config"}
+    assert [target.name for target in agents] == ["n3"]
 
 
 def test_a_single_node_may_run_what_is_scheduled() -> None:
     alone = make_nodes(1)
 
-    phase = Kubeadm().server_phase(alone[0], alone, SETTINGS, token="t")
+    phase = Kubeadm().start_phase(alone, SETTINGS, token="t", new=alone)
 
     assert phase.targets[0].data["single"]
 

@@ -42,6 +42,20 @@ def test_the_only_network_is_restricted_and_entered_by_loopback() -> None:
     assert networks == ["user,id=uplink,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:2222-:22"]
 
 
+@pytest.mark.parametrize(
+    ("flags", "accelerators"),
+    [("fpu svm", ["kvm", "tcg,thread=multi"]), ("fpu", ["tcg,thread=multi"])],
+)
+def test_kvm_is_tried_first_where_the_processor_virtualizes(
+    tmp_path: Path, flags: str, accelerators: list[str]
+) -> None:
+    (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags : {flags}\n")
+
+    options = vm.accelerators(tmp_path / "cpuinfo")
+
+    assert options[1::2] == accelerators
+
+
 def test_shares_are_attached_read_only_and_the_image_as_an_overlay() -> None:
     shares = {"owned": Path("/work/a,b.ext4")}
     argv = vm.command(

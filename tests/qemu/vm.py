@@ -1,8 +1,9 @@
 """Boot a Debian host run by systemd, with cgroup v2, in QEMU, and run commands on it.
 
-Every instruction is emulated: right for what a host does, wrong for how fast.
-The machine's only network is QEMU's user network, restricted: its ssh server is
-reached on a loopback port and nothing leads out.
+Where the processor cannot virtualize, every instruction is emulated: right for what
+a host does, wrong for how fast. No test may depend on which it is. The machine's only
+network is QEMU's user network, restricted: its ssh server is reached on a loopback
+port and nothing leads out.
 
     with VM({"project": directory}) as vm:
         vm.output("ls /mnt/project")
@@ -34,6 +35,9 @@ STOP_BOUND_S = 10.0
 GREETING_BOUND_S = 2.0
 POLL_S = 0.3
 CONSOLE_LINES = 30
+
+CPUINFO = Path("/proc/cpuinfo")
+VIRTUALIZES = {"vmx", "svm"}
 
 # The tester may have died before the kernel was told to send the death signal.
 TIED = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"'
@@ -189,7 +193,7 @@ def command(
 ) -> list[str]:
     """Return the QEMU command line; a share's tag is its disk's serial number."""
     forward = f"hostfwd=tcp:{LOOPBACK}:{port}-:22"
-    argv = ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max"]
+    argv = ["qemu-system-x86_64", "-machine", "q35", *accelerators(), "-cpu", "max"]
     argv += ["-m", str(memory_mib), "-smp", str(cpus), "-nodefaults", "-no-user-config"]
     argv += ["-display", "none", "-serial", f"file:{quoted(console)}"]
     argv += ["-kernel", str(built.kernel), "-initrd", str(built.initrd)]
@@ -205,6 +209,17 @@ def command(
     argv += ["-object", "rng-random,id=rng,filename=/dev/urandom"]
     argv += ["-device", "virtio-rng-pci,rng=rng"]
     return argv
+
+
+def accelerators(cpuinfo: Path = CPUINFO) -> list[str]:
+    """Return options by which QEMU takes the first accelerator that works.
+
+    A /dev/kvm alone is not enough: some clouds have one that runs only kernels made for
+    it, on which QEMU aborts, or Debian's kernel never gets to its first line.
+    """
+    emulated = ["-accel", "tcg,thread=multi"]
+    flags = {word for line in cpuinfo.read_text().splitlines() for word in line.split()}
+    return ["-accel", "kvm", *emulated] if flags & VIRTUALIZES else emulated
 
 
 def drive(name: str, file: Path) -> str:

@@ -1,4 +1,4 @@
-"""pyinfra operations and facts of our own: many small files at the price of one.
+"""Steps that a node takes once, and many small files at the price of one.
 
 Each file that pyinfra puts costs several round trips, and each of those a new
 process on the node; for six nodes on two cores that was most of the time of a
@@ -9,13 +9,12 @@ import base64
 import hashlib
 import io
 import tarfile
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pyinfra.api.command import StringCommand
 from pyinfra.api.facts import FactBase
-from pyinfra.api.operation import operation
 from pyinfra.context import host
+from pyinfra.operations import server
 from typing_extensions import override
 
 STAMPS = "/var/lib/lab/stamps"
@@ -47,14 +46,16 @@ class Stamps(FactBase[list[str]]):
         return []
 
 
-@operation()
-def once(stamp: str, command: str) -> Generator[StringCommand, None, None]:
-    """Run `command` unless it has succeeded under this stamp before."""
+def once(name: str, *, stamp: str, command: str, stdin: str | None = None) -> None:
+    """Run `command` unless it has succeeded under this stamp before.
+
+    The fact is asked for outside of the operation: inside, pyinfra would hand the
+    operation's standard input to the fact's command, which does not read it.
+    """
     if stamp in host.get_fact(Stamps):
-        host.noop(f"{stamp} is done")
         return
     mark = f"mkdir -p {STAMPS} && touch {STAMPS}/{stamp}"
-    yield StringCommand(f"{command} && {mark}")
+    server.shell(name=name, commands=[f"{command} && {mark}"], _stdin=stdin)
 
 
 def pack(files: Mapping[str, NodeFile]) -> tuple[str, str]:
@@ -76,9 +77,5 @@ def pack(files: Mapping[str, NodeFile]) -> tuple[str, str]:
 def unpack(name: str, files: Mapping[str, NodeFile], *, then: str) -> None:
     """Write the files, then run a command that makes them count, once for this content."""
     archive, digest = pack(files)
-    once(
-        name=name,
-        stamp=f"files-{digest}",
-        command=f"base64 -d | tar -x -C / --no-same-owner --no-overwrite-dir -f - && {then}",
-        _stdin=archive,
-    )
+    command = f"base64 -d | tar -x -C / --no-same-owner --no-overwrite-dir -f - && {then}"
+    once(name, stamp=f"files-{digest}", command=command, stdin=archive)

@@ -2,7 +2,7 @@ import base64
 import io
 import tarfile
 
-from lab.provision.operations import NodeFile, pack
+from lab.provision.steps import NodeFile, pack
 
 
 def members(archive: str) -> dict[str, tarfile.TarInfo]:

@@ -1,0 +1,183 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lab.errors import MachineError, NoSpace
+from lab.journal import Change
+from lab.lifecycle import down
+from lab.lifecycle import record as records
+from lab.lifecycle.lab import Lab
+from lab.lifecycle.record import Record
+from lab.machines.sandbox import Sandbox
+from lab.paths import Paths
+from lab.progress import Silent
+
+RECORD = Record(
+    name="lab",
+    lab_id="zzzz",
+    created="2026-01-01T00:00:00+00:00",
+    node_count=3,
+    distribution="kubeadm",
+    version="v1.36.3",
+    artifacts={},
+)
+# In the order in which `lab up` writes them.
+STEPS = (
+    ("sysctls", "zzzz"),
+    ("network", "zzzz"),
+    ("machine", "n1"),
+    ("machine", "n2"),
+    ("machine", "n3"),
+    ("forwarder", "zzzz"),
+)
+
+Undone = list[tuple[str, str, str]]
+"""Kind, what, and the id of the lab that the undo acted on."""
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.fixture
+def undone(monkeypatch: pytest.MonkeyPatch) -> Undone:
+    """Note each undo instead of acting on the host, which has nothing of this lab."""
+    made: Undone = []
+
+    def note(lab: Lab, change: Change) -> None:
+        made.append((change.kind, change.what, lab.record.lab_id))
+
+    for kind in down._UNDO:
+        monkeypatch.setitem(down._UNDO, kind, note)
+    monkeypatch.setattr(Sandbox, "power_off", lambda *_: None)
+    return made
+
+
+@pytest.fixture
+def made(paths: Paths) -> Lab:
+    return make(paths)
+
+
+def make(paths: Paths) -> Lab:
+    paths.lab("lab").mkdir(parents=True, exist_ok=True)
+    records.save(paths, RECORD)
+    lab = Lab.open(paths, RECORD)
+    for kind, what in STEPS:
+        lab.journal.intend(kind, what)
+    return lab
+
+
+def expected(steps: tuple[tuple[str, str], ...] = STEPS) -> Undone:
+    return [(kind, what, "zzzz") for kind, what in reversed(steps)]
+
+
+def remove(paths: Paths) -> int:
+    return down.remove(paths, "lab", Silent())
+
+
+def test_all_is_undone_newest_first_and_the_directory_goes_last(
+    paths: Paths, made: Lab, undone: Undone
+) -> None:
+    assert remove(paths) == len(STEPS)
+
+    assert undone == expected()
+    assert not paths.lab("lab").exists()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(kept=st.integers(0, len(STEPS)))
+def test_after_any_beginning_of_the_journal_the_order_is_right(
+    paths: Paths, undone: Undone, kept: int
+) -> None:
+    journal = make(paths).directory / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:kept]))
+    undone.clear()
+
+    remove(paths)
+
+    assert undone == expected(STEPS[:kept])
+
+
+@pytest.mark.parametrize("number", range(len(STEPS)))
+def test_a_down_that_was_killed_is_gone_on_with(
+    paths: Paths, made: Lab, undone: Undone, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    kind, what = STEPS[number]
+    original = down._UNDO[kind]
+
+    def die(lab: Lab, change: Change) -> None:
+        if change.what == what:
+            raise Killed
+        original(lab, change)
+
+    with monkeypatch.context() as patch:
+        patch.setitem(down._UNDO, kind, die)
+        with pytest.raises(Killed):
+            remove(paths)
+    assert records.load(paths, "lab").leaving == "down"
+
+    remove(paths)
+
+    assert undone == expected()
+
+
+def fail(error: Exception) -> Callable[..., None]:
+    def undo(*_: object) -> None:
+        raise error
+
+    return undo
+
+
+def test_one_undo_that_fails_keeps_no_other_from_being_made_and_is_told(
+    paths: Paths, made: Lab, undone: Undone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(down._UNDO, "machine", fail(MachineError("it is stuck")))
+
+    with pytest.raises(MachineError, match="it is stuck"):
+        remove(paths)
+
+    assert [kind for kind, _, _ in undone] == ["forwarder", "network", "sysctls"]
+    assert [change.what for change in made.journal.open_changes()] == ["n3", "n2", "n1"]
+
+
+def test_a_full_disk_keeps_nothing_from_being_removed(
+    paths: Paths, made: Lab, undone: Undone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.journal.Journal.undone", fail(NoSpace("full")))
+    monkeypatch.setattr("lab.lifecycle.record.save", fail(NoSpace("full")))
+
+    remove(paths)
+
+    assert undone == expected()
+    assert not paths.lab("lab").exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"format": 99}', '{"format": 1}'])
+def test_a_lab_whose_record_is_damaged_is_removed_by_its_journal(
+    paths: Paths, made: Lab, undone: Undone, content: str
+) -> None:
+    (paths.lab("lab") / "lab.json").write_text(content)
+
+    remove(paths)
+
+    assert undone == expected()
+    assert not paths.lab("lab").exists()
+
+
+def test_a_lab_without_a_record_changed_nothing_yet(paths: Paths, undone: Undone) -> None:
+    paths.lab("lab").mkdir(parents=True)
+
+    assert remove(paths) == 0
+    assert not paths.lab("lab").exists()
+
+
+def test_what_is_being_removed_does_not_count_as_complete() -> None:
+    whole = replace(RECORD, joined=("n1", "n2", "n3"))
+
+    assert whole.is_complete
+    assert not replace(whole, leaving="down").is_complete
+    assert replace(whole, leaving="stop").is_complete
