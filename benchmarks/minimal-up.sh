@@ -17,7 +17,6 @@ id=shel
 count=6
 net=lab-$id
 here=$(cd "$(dirname "$0")/.." && pwd)
-templates=$here/lab/provision/templates
 subnet=10.77.0
 pods=10.244
 dns=10.96.0.10
@@ -114,16 +113,6 @@ enable_unit() {
     ln -s "../$1.service" "$upper/etc/systemd/system/$2.wants/$1.service"
 }
 
-# Fill in one of the lab's templates; a value that is not known here is an error.
-fill() {
-    sed -e "s|{{ pod_subnet }}|$pods.$number.0/24|" \
-        -e "s|{{ cluster_pod_subnet }}|$pods.0.0/16|" -e "s|{{ pause_image }}|$PAUSE|" \
-        -e "s|{{ node_name }}|$node|" -e "s|{{ \"true\" if .* }}|$systemd_cgroup|" \
-        "$templates/$1" >"$dir/$node/filled"
-    ! grep '[{]{' "$dir/$node/filled" >&2 || fail "$1 holds a value not known here"
-    cat "$dir/$node/filled"
-}
-
 write_disk() {
     node=$1
     number=${node#n}
@@ -163,11 +152,69 @@ ExecStart=/usr/sbin/iptables -w -A FORWARD -d 10.96.0.0/16 -j REJECT
 ExecStart=/bin/mount --make-rshared /
 ExecStart=/bin/sh -c 'for m in /sys/fs/cgroup /sys/fs/cgroup/*; do mountpoint -q \$\$m && mount -o remount,bind,rw \$\$m; done; true'
 EOF
-    fill 90-lab.conf.j2 | put etc/sysctl.d/90-lab.conf
-    fill 10-lab.conflist.j2 | put etc/cni/net.d/10-lab.conflist
-    fill containerd.toml.j2 | put etc/containerd/config.toml
+    put etc/sysctl.d/90-lab.conf <<EOF
+net.ipv4.ip_forward = 1
+net.ipv4.conf.all.rp_filter = 0
+net.ipv4.conf.default.rp_filter = 0
+EOF
+    put etc/cni/net.d/10-lab.conflist <<EOF
+{"cniVersion": "1.0.0", "name": "lab", "plugins": [
+  {"type": "ptp", "ipMasq": false, "ipam": {"type": "host-local",
+   "ranges": [[{"subnet": "$pods.$number.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
+  {"type": "portmap", "capabilities": {"portMappings": true}}]}
+EOF
+    put etc/containerd/config.toml <<EOF
+version = 3
+[plugins.'io.containerd.cri.v1.images']
+  snapshotter = "overlayfs"
+[plugins.'io.containerd.cri.v1.images'.pinned_images]
+  sandbox = "$PAUSE"
+[plugins.'io.containerd.cri.v1.runtime']
+  restrict_oom_score_adj = true
+[plugins.'io.containerd.cri.v1.runtime'.cni]
+  bin_dirs = ["/opt/cni/bin"]
+  conf_dir = "/etc/cni/net.d"
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
+  runtime_type = "io.containerd.runc.v2"
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
+  SystemdCgroup = $systemd_cgroup
+EOF
+    put etc/systemd/system/containerd.service <<EOF
+[Unit]
+After=network.target
+[Service]
+Type=notify
+ExecStart=/usr/local/bin/containerd
+Delegate=yes
+KillMode=process
+Restart=always
+RestartSec=2
+LimitNOFILE=1048576
+TasksMax=infinity
+EOF
+    put etc/systemd/system/kubelet.service <<EOF
+[Unit]
+After=containerd.service
+Wants=containerd.service
+ConditionPathExists=/var/lib/kubelet/config.yaml
+[Service]
+Environment="KUBECONFIGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf"
+EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
+ExecStart=/usr/local/bin/kubelet \$KUBECONFIGS --config=/var/lib/kubelet/config.yaml \$KUBELET_KUBEADM_ARGS
+KillMode=process
+Restart=always
+RestartSec=2
+EOF
+    put etc/systemd/system/kube-proxy.service <<EOF
+[Unit]
+After=network.target
+ConditionPathExists=/etc/kubernetes/kube-proxy.conf
+[Service]
+ExecStart=/usr/local/bin/kube-proxy --kubeconfig=/etc/kubernetes/kube-proxy.conf --cluster-cidr=$pods.0.0/16 --proxy-mode=iptables --conntrack-max-per-core=0 --hostname-override=$node
+Restart=always
+RestartSec=2
+EOF
     for unit in containerd kubelet kube-proxy; do
-        fill "$unit.service.j2" | put "etc/systemd/system/$unit.service"
         enable_unit "$unit" multi-user.target
     done
     enable_unit lab-boot sysinit.target
@@ -270,8 +317,15 @@ kubernetesVersion: $VERSION
 networking: {serviceSubnet: 10.96.0.0/16, dnsDomain: cluster.local}
 apiServer: {certSANs: ["127.0.0.1", "localhost"]}
 ---
-$(sed -n '/^apiVersion: kubelet.config/,$p' "$templates/kubeadm-init.yaml.j2" |
-    sed -e "s|{{ cluster_dns }}|$dns|" -e "s|{{ cgroup_driver }}|$cgroup_driver|")
+apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+clusterDNS: [$dns]
+clusterDomain: cluster.local
+cgroupDriver: $cgroup_driver
+failSwapOn: false
+failCgroupV1: false
+imageGCHighThresholdPercent: 100
+evictionHard: {}
 EOF
     umask 077
     remote n1 'cat /etc/kubernetes/admin.conf' >"$dir/admin.conf"
@@ -314,7 +368,9 @@ apply_coredns() {
     for file in "$here"/manifests/coredns/*.yaml.j2; do
         echo ---
         sed -e "s|{{ coredns_image }}|$COREDNS|" -e "s|{{ cluster_dns }}|$dns|" "$file"
-    done | kubectl apply --server-side -f - >/dev/null
+    done >"$dir/coredns.yaml"
+    ! grep '[{]{' "$dir/coredns.yaml" >&2 || fail "a manifest holds a value not known here"
+    kubectl apply --server-side -f "$dir/coredns.yaml" >/dev/null
 }
 
 bounded() {

@@ -117,6 +117,9 @@ def _create(
     recipes = distribution.recipes()
     require_fit_host(paths, recipes, node_count=node_count)
     built = artifacts.ensure(recipes, paths=paths, progress=progress)
+    with progress.task("Checking what nodes are made from"):
+        for artifact in built.values():
+            artifacts.verify(artifact, thorough=True)
     directory = paths.lab(name)
     if not directory.exists():
         take_fingerprint(paths, name)

@@ -41,8 +41,8 @@ START = (
 def prepare_node() -> None:
     """Configure network and containerd, start containerd, import the node's images.
 
-    Data: node_name, pod_subnet, cluster_pod_subnet, service_subnet, peers (pod_subnet, address),
-    pause_image, image_archive, image_stamp, cgroup_driver.
+    Data: node_name, is_server, server_address, pod_subnet, cluster_pod_subnet, service_subnet,
+    peers (pod_subnet, address), pause_image, image_archive, image_stamp, cgroup_driver.
     """
     unpack("Write the node's files and start containerd", node_files(), then=START)
     once(
