@@ -9,7 +9,7 @@
 # join side by side. The same layers, isolation, kubeadm settings and manifests as the
 # lab's, and nothing else of the lab's: no journal, no going on after an interruption, and
 # no checks but the two above. LAYERS holds the directories below a node's disk, topmost
-# first, split by colons; COREDNS and PAUSE hold image names.
+# first, split by colons; VERSION is that of Kubernetes, COREDNS and PAUSE hold image names.
 set -eu
 umask 022
 

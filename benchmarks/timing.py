@@ -1,5 +1,6 @@
 """Run one command, see that it worked, and say how long it took."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -48,7 +49,8 @@ def timed(argv: Sequence[str], *, env: Mapping[str, str], timeout_s: float = 300
 
 def _end(process: "subprocess.Popen[str]") -> None:
     for number, grace_s in ((signal.SIGTERM, _GRACE_S), (signal.SIGKILL, None)):
-        os.killpg(process.pid, number)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
         try:
             process.wait(timeout=grace_s)
         except subprocess.TimeoutExpired:

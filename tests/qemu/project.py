@@ -11,7 +11,7 @@ from lab.errors import ArtifactError
 from lab.paths import find_paths
 
 SOURCE = Path(__file__).parents[2]
-PARTS = ("lab", "inventories", "manifests", "scenarios", "tests/qemu")
+PARTS = ("lab", "inventories", "manifests", "tests/qemu")
 # Debian's Python in the machine is of the same minor version as the lowest one supported;
 # packages with compiled parts are those of the tester, who has to run that version too.
 PYTHON = "PYTHONPATH=/mnt/project:/mnt/site PYTHONDONTWRITEBYTECODE=1 python3"
