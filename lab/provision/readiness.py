@@ -91,8 +91,8 @@ def start_probes(
     """Create one pod on each node that can ask the others, and the service in front of them.
 
     An API server that has just started refuses some requests, so refusals are tried again.
+    Pods that a check left which was cut short may have ended with their node: they go first.
     """
-
     rendered = [
         item
         for node in nodes
@@ -102,6 +102,7 @@ def start_probes(
     objects = {apply.path_of(item): item for item in rendered}
 
     def apply_probes() -> Missing:
+        _remove_pods(client)
         apply.apply_all(client, objects.values())
         return Missing(())
 
@@ -133,8 +134,12 @@ def wait_for_network(
 
 
 def remove_probes(client: Client) -> None:
-    client.delete(f"{NAMESPACE}/pods", labelSelector="app=lab-probe", gracePeriodSeconds="0")
+    _remove_pods(client)
     client.delete(f"{NAMESPACE}/services/lab-probe")
+
+
+def _remove_pods(client: Client) -> None:
+    client.delete(f"{NAMESPACE}/pods", labelSelector="app=lab-probe", gracePeriodSeconds="0")
 
 
 def judge_answers(

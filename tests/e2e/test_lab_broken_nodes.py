@@ -56,7 +56,8 @@ def test_a_node_whose_system_ends_at_once_is_named_with_its_console(stopped: Hom
         console = stopped.must("logs", "n2", "--console")
 
     assert done.returncode == 4
-    assert "Error: n2 ended while it booted (console: the init is broken)" in done.stderr
+    assert "Error: n2 ended while it booted (console: " in done.stderr
+    assert "the init is broken" in done.stderr
     assert "Hint: lab logs n2 --console" in done.stderr
     assert "the init is broken" in console
     assert_mended(stopped)
