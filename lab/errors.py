@@ -33,6 +33,7 @@ text and exit code, in one place.
 """
 
 import errno
+import os
 
 EXIT_USAGE = 2
 EXIT_FAILED = 4
@@ -96,7 +97,8 @@ class ArtifactCorrupt(ArtifactError):
 
 
 class BundleInvalid(ArtifactError):
-    pass
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint or "make a bundle with lab artifacts export")
 
 
 class MachineError(LabError):
@@ -165,4 +167,7 @@ def explain(error: OSError) -> HostUnfit | None:
             return HostUnfit(f"permission denied{where}", hint="run the same with sudo")
         case errno.EROFS:
             return HostUnfit(f"read-only file system{where}", hint="lab doctor")
+        case errno.ENOTDIR | errno.EISDIR | errno.ELOOP:
+            said = os.strerror(error.errno).lower()
+            return HostUnfit(f"{said}{where}", hint=f"ls -ld {error.filename or '.'}")
     return None

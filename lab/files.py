@@ -8,18 +8,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lab.errors import NoSpace
+from lab.errors import HostUnfit, NoSpace
 from lab.paths import Caller
 
 ENOSPC, EDQUOT = 28, 122
 
 
 def make_dir(path: Path, *, owner: Caller, mode: int = 0o755) -> Path:
-    """Create `path` and its parents; what is created belongs to `owner`."""
+    """Create `path` and its parents; what is created belongs to `owner`.
+
+    Raises HostUnfit where no directory can be made, NoSpace on a full disk.
+    """
     missing = [p for p in (path, *path.parents) if not p.exists()]
     with says_where_it_is_full(path):
         for directory in reversed(missing):
-            directory.mkdir(mode=mode if directory == path else 0o755, exist_ok=True)
+            try:
+                directory.mkdir(mode=mode if directory == path else 0o755, exist_ok=True)
+            except (FileNotFoundError, FileExistsError) as exc:
+                # Its parent is there: a file system without directories to make, or a dead link.
+                raise HostUnfit(
+                    f"directory {directory} cannot be made: {exc.strerror}",
+                    hint=f"ls -ld {directory.parent} {directory}",
+                ) from exc
             give_to(directory, owner)
     return path
 

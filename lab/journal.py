@@ -92,7 +92,8 @@ class Journal:
     def _append(self, entry: dict[str, Any]) -> None:
         line = json.dumps(entry, sort_keys=True).encode() + b"\n"
         with says_where_it_is_full(self._path):
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+            descriptor = os.open(self._path, flags, 0o600)
             try:
                 self._drop_unfinished_line(descriptor)
                 if os.write(descriptor, line) != len(line):

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.errors import HostUnfit
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -32,11 +34,20 @@ class Paths:
 
 
 def find_caller(environ: Mapping[str, str] = os.environ) -> Caller:
-    """Return the user behind sudo when root was reached through it, else the process's own."""
+    """Return the user behind sudo when root was reached through it, else the process's own.
+
+    Raises HostUnfit for a user whom the host does not know.
+    """
     uid = os.geteuid()
     if uid == 0 and environ.get("SUDO_UID", "").isdecimal():
         uid = int(environ["SUDO_UID"])
-    entry = pwd.getpwuid(uid)
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        raise HostUnfit(
+            f"user {uid} is not known on this host, so where their labs are is not either",
+            hint=f"getent passwd {uid}",
+        ) from None
     own = uid == os.geteuid()
     home = Path(environ["HOME"]) if own and environ.get("HOME") else Path(entry.pw_dir)
     return Caller(uid, entry.pw_gid, home)

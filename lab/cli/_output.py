@@ -6,11 +6,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any, TextIO
 
-from lab.errors import LabError
+from lab.errors import Interrupted, LabError
 from lab.progress import Task
 
 # Without a terminal a long task says where it is this often, in seconds.
@@ -35,7 +35,9 @@ def show_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def note(text: str) -> None:
-    _write(sys.stderr, text)
+    # Nobody is left to be told that what is told on the way cannot be written.
+    with suppress(OSError):
+        _write(sys.stderr, text)
 
 
 def _write(stream: TextIO, text: str) -> None:
@@ -178,6 +180,15 @@ class _LiveTask:
         )
 
 
-def can_ask() -> bool:
-    """Whether a person is there to answer a question."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+def confirm(question: str) -> None:
+    """Ask, if a person is there to answer; raise Interrupted unless they say yes."""
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty()):
+        return
+    import typer
+
+    try:
+        agreed = typer.confirm(question, err=True)
+    except typer.Abort:
+        agreed = False
+    if not agreed:
+        raise Interrupted("not confirmed; nothing was removed", hint="--yes does not ask")

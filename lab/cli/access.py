@@ -68,7 +68,7 @@ def logs(
     unit: Annotated[
         str | None, typer.Option("--unit", "-u", help="Only this unit, such as kubelet.")
     ] = None,
-    lines: Annotated[int, typer.Option("--lines", "-n", help="How many lines.")] = 100,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many lines.")] = 100,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines.")] = False,
     console: Annotated[
         bool, typer.Option("--console", help="What the node printed while it booted.")

@@ -120,9 +120,8 @@ def prune(
     ]
     if len(chosen) > 1:
         raise typer.BadParameter("--all, --build and --corrupt exclude each other")
-    if all_ and not yes and _output.can_ask():
-        question = "Remove all artifacts that no lab uses? Building them again takes minutes."
-        typer.confirm(question, abort=True, err=True)
+    if all_ and not yes:
+        _output.confirm("Remove all artifacts that no lab uses? Building them again takes minutes.")
     pruned = prune_cache(find_paths(), chosen[0] if chosen else Prune.OLD)
     if json:
         _output.show_json(pruned)

@@ -1,7 +1,5 @@
 """lab down: remove a lab and everything it changed on the host."""
 
-import typer
-
 from lab.cli import _output
 from lab.cli._options import Json, Name, Yes
 
@@ -21,8 +19,8 @@ def down(name: Name = "lab", yes: Yes = False, json: Json = False) -> None:
     from lab.paths import find_paths
 
     paths = find_paths()
-    if not yes and _output.can_ask() and paths.lab(name).is_dir():
-        typer.confirm(f"Remove lab {name} with its nodes and all their data?", abort=True, err=True)
+    if not yes and paths.lab(name).is_dir():
+        _output.confirm(f"Remove lab {name} with its nodes and all their data?")
     removed = down(paths, name, progress=_output.make_progress())
     if json:
         _output.show_json(removed)

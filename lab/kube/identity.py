@@ -6,9 +6,10 @@ another CA is refused without a packet sent; with the same CA, TLS keeps every
 later connection to that CA, and the UID is compared before the first write.
 """
 
+import ssl
 from dataclasses import dataclass
 
-from lab.errors import NotOurCluster
+from lab.errors import ClusterError, NotOurCluster
 from lab.kube import kubeconfig
 from lab.kube.client import Client
 from lab.kube.kubeconfig import Access
@@ -32,7 +33,13 @@ def connect(text: str, expected: Identity, *, origin: str, timeout_s: float = 10
     access = kubeconfig.parse(text, origin=origin)
     if access.ca_sha256 != expected.ca_sha256:
         raise _not_ours(origin, "CA hash", access.ca_sha256[:12], expected.ca_sha256[:12])
-    client = Client(access, timeout_s=timeout_s)
+    try:
+        client = Client(access, timeout_s=timeout_s)
+    except ssl.SSLError as exc:
+        raise ClusterError(
+            f"{origin} holds no client certificate with its key ({exc.reason})",
+            hint=f"rm {origin}; lab up writes it again",
+        ) from exc
     uid = _kube_system_uid(client)
     if uid != expected.kube_system_uid:
         raise _not_ours(origin, "kube-system UID", uid, expected.kube_system_uid)

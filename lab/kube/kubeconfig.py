@@ -1,7 +1,6 @@
 """Read and write the kubeconfig of a lab: one cluster, one user, one context."""
 
 import base64
-import binascii
 import hashlib
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +37,7 @@ def parse(text: str, *, origin: str) -> Access:
             certificate=_decode(user["client-certificate-data"]),
             key=_decode(user["client-key-data"]),
         )
-    except (yaml.YAMLError, LookupError, TypeError, binascii.Error, StopIteration) as exc:
+    except (yaml.YAMLError, LookupError, TypeError, ValueError, StopIteration) as exc:
         raise ClusterError(f"{origin} is no kubeconfig lab can use ({exc!r})") from exc
 
 

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab.errors import ClusterError, InvalidValue, ToolMissing
+from lab.errors import ArtifactCorrupt, ClusterError, InvalidValue, ToolMissing
 from lab.lifecycle.lab import Lab, require_root
 from lab.machines import netns, network
 from lab.machines.topology import Node, find_node
@@ -25,6 +25,11 @@ def kubectl_command(
     lab = Lab.load(paths, name)
     lab.connect()
     program = Path(lab.record.artifacts["kubernetes"]) / "tree/usr/local/bin/kubectl"
+    if not program.exists():
+        raise ArtifactCorrupt(
+            f"{program}, which lab {name!r} was made with, is gone",
+            hint=f"lab down --name {name}; lab up --name {name}",
+        )
     return [str(program), *arguments], {"KUBECONFIG": str(lab.kubeconfig)}
 
 
@@ -32,7 +37,7 @@ def ssh_command(
     paths: Paths, name: str, node_name: str, arguments: Sequence[str] = ()
 ) -> list[str]:
     """Return the ssh command that logs in to a node, from inside the lab's network."""
-    require_root("ssh")
+    require_root("ssh", why="enters the lab's network")
     lab = Lab.load(paths, name)
     node = find_node(lab.record.nodes, node_name)
     if not lab.sandbox.is_running(node):
@@ -63,10 +68,10 @@ def logs_command(
     """Return the command that shows a node's journal, read from its disk."""
     lab = Lab.load(paths, name)
     node = find_node(lab.record.nodes, node_name)
+    require_root("logs", why="reads what only root may")
     if console:
         more = ["--follow"] if follow else []
         return ["tail", f"--lines={lines}", *more, str(lab.sandbox.disk(node).console)]
-    require_root("logs")
     chosen = [f"--unit={unit}"] if unit else []
     flags = ["--no-pager", f"--lines={lines}", *chosen, *(["--follow"] if follow else [])]
     if lab.sandbox.is_running(node):

@@ -29,10 +29,10 @@ def down(paths: Paths, name: str, *, progress: Progress) -> Removed:
     """Remove the lab; raises NoSuchLab when there is nothing of that name."""
     require_root("down")
     check_lab_name(name)
-    directory = paths.lab(name)
-    if not directory.is_dir():
-        raise NoSuchLab(f"no lab called {name!r}", hint="lab list")
+    _require_lab(paths, name)
     with exclusive(paths, name):
+        # Another `lab down` may have ended since.
+        _require_lab(paths, name)
         changes = remove(paths, name, progress)
     with suppress(OSError):
         paths.data.rmdir()
@@ -41,15 +41,18 @@ def down(paths: Paths, name: str, *, progress: Progress) -> Removed:
 
 def remove(paths: Paths, name: str, progress: Progress) -> int:
     """Do it with the lab's lock held; return how many changes were taken back."""
-    changes = 0
-    if (paths.lab(name) / records.FILE).exists():
-        changes = undo_all(_load(paths, name), progress)
+    changes = undo_all(_load(paths, name), progress)
     shutil.rmtree(paths.lab(name))
     return changes
 
 
+def _require_lab(paths: Paths, name: str) -> None:
+    if not paths.lab(name).is_dir():
+        raise NoSuchLab(f"no lab called {name!r}", hint="lab list")
+
+
 def _load(paths: Paths, name: str) -> Lab:
-    """Load the lab; if its record cannot be read, the journal knows what undoing needs."""
+    """Load the lab; without a record that can be read, the journal knows what undoing needs."""
     try:
         return Lab.load(paths, name)
     except LabError:
@@ -66,9 +69,10 @@ def _load(paths: Paths, name: str) -> Lab:
 def undo_all(lab: Lab, progress: Progress) -> int:
     """Undo newest first; one that fails does not keep the others from being undone.
 
-    A full disk is no obstacle: what cannot be noted is undone again by the next try.
+    A full disk is no obstacle, nor is a directory in the record's place: what cannot be
+    noted is undone again by the next try.
     """
-    with suppress(NoSpace):
+    with suppress(NoSpace, IsADirectoryError):
         lab.update(gate_passed=False, leaving="down")
     changes = lab.journal.open_changes()
     failures: list[LabError] = []

@@ -5,6 +5,7 @@ import json
 from lab import artifacts, doctor
 from lab.doctor import Command, Finding
 from lab.errors import LabError
+from lab.files import make_dir
 from lab.lifecycle import record as records
 from lab.lifecycle.up import fingerprint_file
 from lab.machines.topology import check_lab_name
@@ -26,8 +27,7 @@ def examine_host(paths: Paths, name: str) -> list[Finding]:
 
 def fix_host(paths: Paths, name: str) -> list[Command]:
     """Install what is missing; return the commands that did it."""
-    log = paths.state / "doctor-fix.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    log = make_dir(paths.state, owner=paths.caller) / "doctor-fix.log"
     return doctor.fix(examine_host(paths, name), doctor.run_into(log))
 
 
@@ -39,7 +39,10 @@ def find_residue(paths: Paths, name: str) -> list[Difference]:
             f"no fingerprint was taken for a lab {name!r}: it was never brought up here",
             hint=f"lab up --name {name}",
         )
-    before = Fingerprint.from_dict(json.loads(file.read_text()))
+    try:
+        before = Fingerprint.from_dict(json.loads(file.read_text()))
+    except (ValueError, TypeError, LookupError, AttributeError) as exc:
+        raise LabError(f"{file} is damaged ({exc!r})", hint=f"rm {file}") from exc
     return list(compare(before, take_fingerprint(paths=paths), living=_others(paths, name)))
 
 

@@ -20,10 +20,12 @@ from lab.machines.sandbox import Sandbox
 from lab.paths import Paths
 
 
-def require_root(command: str) -> None:
+def require_root(
+    command: str, *, why: str = "changes the host's network, mounts and cgroups"
+) -> None:
     if os.geteuid() != 0:
         raise NotRoot(
-            f"lab {command} changes the host's network, mounts and cgroups, which needs root",
+            f"lab {command} {why}, which needs root",
             hint=f"sudo lab {command}",
         )
 

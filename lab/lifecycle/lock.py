@@ -20,7 +20,8 @@ def exclusive(paths: Paths, name: str) -> Iterator[None]:
     make_dir(paths.data, owner=paths.caller, mode=0o700)
     file = paths.data / f".{name}.lock"
     while True:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+        # Never through a link: root empties the file, and its directory is the user's.
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
@@ -31,8 +32,9 @@ def exclusive(paths: Paths, name: str) -> Iterator[None]:
                 hint=f"ps -p {holder}; try again when it has ended",
             ) from exc
         # Whoever held the lock before may have removed the file we opened.
-        if file.exists() and os.fstat(descriptor).st_ino == file.stat().st_ino:
-            break
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), file.lstat()):
+                break
         os.close(descriptor)
     give_to(file, paths.caller)
     try:

@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from lab.errors import LabError, NoSuchLab
+from lab.errors import InvalidValue, LabError, NoSuchLab
 from lab.files import write_json
 from lab.kube.identity import Identity
-from lab.machines.topology import Node, make_nodes
+from lab.machines.topology import Node, check_lab_name, is_lab_name, make_nodes
 from lab.paths import Paths
 
 FORMAT = 1
@@ -52,36 +52,44 @@ class Record:
 
 def load(paths: Paths, name: str) -> Record:
     """Raise NoSuchLab when there is none of that name."""
-    file = paths.lab(name) / FILE
+    file = paths.lab(check_lab_name(name)) / FILE
     try:
         value = json.loads(file.read_text())
-    except FileNotFoundError as exc:
+    except (FileNotFoundError, NotADirectoryError) as exc:
         raise NoSuchLab(f"no lab called {name!r}", hint=_hint(paths, name)) from exc
     except PermissionError as exc:
         raise NoSuchLab(
             f"{file} belongs to another user", hint=f"sudo lab status --name {name}"
         ) from exc
-    except ValueError as exc:
+    except (ValueError, IsADirectoryError) as exc:
         raise LabError(f"{file} is damaged ({exc})", hint=f"lab down --name {name}") from exc
-    return parse(value, origin=str(file))
+    return parse(value, origin=str(file), name=name)
 
 
-def parse(value: dict[str, Any], *, origin: str) -> Record:
+def parse(value: Any, *, origin: str, name: str) -> Record:
+    """Return the record of lab `name`; raise LabError for what `save` did not write."""
+    hint = f"lab down --name {name}"
+    if not isinstance(value, dict):
+        raise LabError(f"{origin} is damaged (it holds no record)", hint=hint)
     if value.get("format") != FORMAT:
         raise LabError(
-            f"{origin} has format {value.get('format')!r}, this lab reads format {FORMAT}"
+            f"{origin} has format {value.get('format')!r}, this lab reads format {FORMAT}",
+            hint=hint,
         )
     identity = value.get("identity")
     try:
-        return Record(
+        record = Record(
             **value
             | {
+                "artifacts": dict(value["artifacts"]),
                 "identity": Identity(**identity) if identity else None,
                 "joined": tuple(value["joined"]),
             }
         )
-    except (TypeError, KeyError) as exc:
-        raise LabError(f"{origin} is damaged ({exc})") from exc
+        make_nodes(record.node_count)
+    except (TypeError, ValueError, KeyError, InvalidValue) as exc:
+        raise LabError(f"{origin} is damaged ({exc})", hint=hint) from exc
+    return record
 
 
 def unknown(name: str) -> Record:
@@ -105,7 +113,9 @@ def names(paths: Paths) -> list[str]:
     """Return every lab of the calling user, also one whose creation was cut short."""
     if not paths.data.is_dir():
         return []
-    return sorted(path.name for path in paths.data.iterdir() if path.is_dir())
+    return sorted(
+        path.name for path in paths.data.iterdir() if is_lab_name(path.name) and path.is_dir()
+    )
 
 
 def artifacts_in_use(paths: Paths) -> set[Path]:

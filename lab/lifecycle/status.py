@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lab.errors import ClusterError
+from lab.errors import ClusterError, LabError
 from lab.kube import nodes as kube_nodes
 from lab.kube.nodes import NodeStatus
 from lab.lifecycle import publish
@@ -68,14 +68,20 @@ def judge(lines: tuple[NodeLine, ...], *, complete: bool) -> str:
 
 
 def list_all(paths: Paths) -> list[tuple[str, str, int]]:
-    """Return name, state and number of nodes of each lab; asks no cluster."""
+    """Return name, state and number of nodes of each lab; asks no cluster.
+
+    One whose record cannot be read is shown as damaged: it must not hide the others.
+    """
     return [(name, *_brief(paths, name)) for name in records.names(paths)]
 
 
 def _brief(paths: Paths, name: str) -> tuple[str, int]:
     if not (paths.lab(name) / records.FILE).exists():
         return "incomplete", 0
-    lab = Lab.load(paths, name)
+    try:
+        lab = Lab.load(paths, name)
+    except LabError:
+        return "damaged", 0
     if not lab.record.is_complete:
         return "incomplete", lab.record.node_count
     running = any(map(lab.sandbox.is_running, lab.record.nodes))

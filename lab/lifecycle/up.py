@@ -57,7 +57,7 @@ def up(
     """
     require_root("up")
     check_lab_name(name)
-    make_nodes(node_count or DEFAULT_NODES)
+    make_nodes(DEFAULT_NODES if node_count is None else node_count)
     with exclusive(paths, name):
         lab = _find(paths, name, node_count)
         if lab and is_up(lab):

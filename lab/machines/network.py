@@ -27,7 +27,8 @@ def create(lab_id: str) -> None:
     if has_link(lab_id, bridge):
         batch = batch[1:]
     run(netns.command(namespace, ["ip", "-batch", "-"]), input="\n".join(batch))
-    run(netns.command(namespace, ["sysctl", "-qw", "net.ipv4.ip_forward=1"]))
+    # By the shell, which every host has: sysctl is not on each of them.
+    run(netns.command(namespace, ["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]))
 
 
 def destroy(lab_id: str) -> None:

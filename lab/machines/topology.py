@@ -44,7 +44,10 @@ class Node:
 
 def make_nodes(count: int) -> tuple[Node, ...]:
     if not 1 <= count <= MAX_NODES:
-        raise InvalidValue(f"--nodes is {count}, but a lab has 1 to {MAX_NODES} nodes")
+        raise InvalidValue(
+            f"--nodes is {count}, but a lab has 1 to {MAX_NODES} nodes",
+            hint=f"lab up --nodes {min(max(count, 1), MAX_NODES)}",
+        )
     return tuple(Node(number) for number in range(1, count + 1))
 
 
@@ -58,9 +61,14 @@ def find_node(nodes: tuple[Node, ...], name: str) -> Node:
 
 def check_lab_name(name: str) -> str:
     """Return `name` if it can name a lab: a DNS label of at most 24 characters."""
-    if not _NAME.fullmatch(name):
+    if not is_lab_name(name):
         raise InvalidValue(
             f"{name!r} cannot name a lab: use 1 to 24 lower-case letters, digits and dashes, "
-            "with a letter or digit at both ends"
+            "with a letter or digit at both ends",
+            hint="lab list shows the names in use",
         )
     return name
+
+
+def is_lab_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None

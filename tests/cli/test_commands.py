@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from lab import cli
 from lab.cli import _options
-from lab.errors import NoSuchLab
+from lab.errors import InvalidValue, NoSuchLab
 from lab.lifecycle import record as records
 from lab.lifecycle.record import Record
 from lab.paths import Paths, find_paths
@@ -144,11 +144,39 @@ def test_a_lab_whose_removal_was_cut_short_is_incomplete(
         ["ssh"],
         ["frobnicate"],
         ["status", "--frobnicate"],
+        ["logs", "n1", "--lines", "0"],
     ],
     ids=" ".join,
 )
 def test_what_cannot_be_meant_is_a_usage_error(arguments: list[str]) -> None:
     assert CliRunner().invoke(cli.app, arguments).exit_code == 2
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "13"])
+def test_a_number_of_nodes_that_no_lab_has_is_refused_before_anything_is_done(
+    monkeypatch: pytest.MonkeyPatch, home: Paths, count: str
+) -> None:
+    monkeypatch.setattr("lab.lifecycle.up.require_root", lambda _: None)
+    monkeypatch.setattr("lab.lifecycle.up.exclusive", lambda *_: pytest.fail("it began"))
+
+    result = CliRunner().invoke(cli.app, ["up", "--nodes", count])
+
+    assert isinstance(result.exception, InvalidValue)
+    assert not home.data.exists()
+
+
+def test_a_damaged_lab_does_not_hide_the_others(
+    run: Callable[..., str], home: Paths, made: Record
+) -> None:
+    home.lab("broken").mkdir()
+    (home.lab("broken") / "lab.json").write_text("{")
+
+    labs = json.loads(run("list", "--json"))
+
+    assert [(lab["name"], lab["state"]) for lab in labs] == [
+        ("broken", "damaged"),
+        (made.name, "stopped"),
+    ]
 
 
 def test_names_of_labs_and_nodes_complete(home: Paths, made: Record) -> None:

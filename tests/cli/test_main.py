@@ -70,6 +70,8 @@ def test_what_lab_does_not_know_is_called_a_bug_with_the_place(run: Run) -> None
         (errno.EDQUOT, "no space left for /data/x"),
         (errno.EACCES, "permission denied for /data/x"),
         (errno.EROFS, "read-only file system for /data/x"),
+        (errno.ENOTDIR, "not a directory for /data/x"),
+        (errno.EISDIR, "is a directory for /data/x"),
     ],
 )
 def test_a_host_that_refuses_a_file_is_no_bug(run: Run, number: int, said: str) -> None:
@@ -98,3 +100,32 @@ def test_a_reader_who_has_seen_enough_is_no_failure(tmp_path: Path) -> None:
     os.close(writing)
 
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_an_error_that_cannot_be_printed_keeps_its_exit_code(tmp_path: Path) -> None:
+    environ = {**os.environ, "XDG_DATA_HOME": str(tmp_path)}
+    script = "import sys; sys.argv = ['lab', 'status']; from lab.cli import main; main()"
+
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([sys.executable, "-c", script], stderr=full, env=environ)
+
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize("answer", [b"n\n", b"\x04"], ids=["no", "end of input"])
+def test_what_is_not_confirmed_is_interrupted(tmp_path: Path, answer: bytes) -> None:
+    environ = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
+    arguments = ["lab", "artifacts", "prune", "--all"]
+    script = f"import sys; sys.argv = {arguments}; from lab.cli import main; main()"
+    ours, theirs = os.openpty()
+    os.write(ours, answer)
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], stdin=theirs, stdout=theirs, stderr=theirs, env=environ
+    )
+    said = os.read(ours, 4096).decode()
+    os.close(theirs)
+    os.close(ours)
+
+    assert done.returncode == 130
+    assert "not confirmed; nothing was removed" in said

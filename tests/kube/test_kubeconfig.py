@@ -1,3 +1,4 @@
+import ssl
 from dataclasses import replace
 
 import pytest
@@ -30,6 +31,29 @@ def test_every_entry_carries_the_name_of_the_lab() -> None:
 def test_what_is_no_kubeconfig_is_refused_by_name(text: str) -> None:
     with pytest.raises(ClusterError, match="the file is no kubeconfig"):
         kubeconfig.parse(text, origin="the file")
+
+
+def test_text_that_is_no_base64_is_refused_by_name() -> None:
+    text = kubeconfig.render(ACCESS, name="lab").replace("Y2E=", "é")
+
+    with pytest.raises(ClusterError, match="the file is no kubeconfig"):
+        kubeconfig.parse(text, origin="the file")
+
+
+def test_a_certificate_that_is_none_is_refused_with_the_way_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lab.kube.client.ssl.create_default_context", tls_without_ca)
+    text = kubeconfig.render(ACCESS, name="lab")
+
+    with pytest.raises(ClusterError, match="no client certificate") as caught:
+        identity.connect(text, Identity(ACCESS.ca_sha256, "uid"), origin="/x/kubeconfig")
+
+    assert caught.value.hint == "rm /x/kubeconfig; lab up writes it again"
+
+
+def tls_without_ca(*, cadata: str) -> ssl.SSLContext:
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def test_another_clusters_kubeconfig_is_refused_without_a_connection() -> None:

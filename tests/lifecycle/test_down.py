@@ -168,6 +168,28 @@ def test_a_lab_whose_record_is_damaged_is_removed_by_its_journal(
     assert not paths.lab("lab").exists()
 
 
+def test_a_lab_whose_record_is_gone_is_removed_by_its_journal(
+    paths: Paths, made: Lab, undone: Undone
+) -> None:
+    (paths.lab("lab") / "lab.json").unlink()
+
+    remove(paths)
+
+    assert undone == expected()
+
+
+def test_a_directory_in_the_place_of_the_record_is_no_obstacle(
+    paths: Paths, made: Lab, undone: Undone
+) -> None:
+    (paths.lab("lab") / "lab.json").unlink()
+    (paths.lab("lab") / "lab.json").mkdir()
+
+    remove(paths)
+
+    assert undone == expected()
+    assert not paths.lab("lab").exists()
+
+
 def test_a_lab_without_a_record_changed_nothing_yet(paths: Paths, undone: Undone) -> None:
     paths.lab("lab").mkdir(parents=True)
 

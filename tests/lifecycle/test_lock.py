@@ -1,5 +1,6 @@
 import multiprocessing
 from multiprocessing.synchronize import Event
+from pathlib import Path
 
 import pytest
 
@@ -52,3 +53,15 @@ def test_nothing_of_the_lock_is_left(paths: Paths) -> None:
         assert [file.name for file in paths.data.iterdir()] == [".lab.lock"]
 
     assert not list(paths.data.iterdir())
+
+
+def test_the_lock_is_never_taken_through_a_link(paths: Paths, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("content")
+    paths.data.mkdir()
+    (paths.data / ".lab.lock").symlink_to(precious)
+
+    with pytest.raises(OSError, match="symbolic links"), exclusive(paths, "lab"):
+        pass
+
+    assert precious.read_text() == "content"

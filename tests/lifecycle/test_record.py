@@ -1,10 +1,11 @@
 import json
 import stat
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from lab.errors import LabError, NoSuchLab
+from lab.errors import InvalidValue, LabError, NoSuchLab
 from lab.kube.identity import Identity
 from lab.lifecycle import record as records
 from lab.lifecycle.record import Record
@@ -55,6 +56,48 @@ def test_a_damaged_record_is_named_with_the_way_out(paths: Paths, saved: Record)
         records.load(paths, "lab")
 
     assert caught.value.hint == "lab down --name lab"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("[]", '"lab"', "{}"),
+        json.dumps({**asdict(make()), "node_count": "six"}),
+        json.dumps({**asdict(make()), "node_count": 99}),
+        json.dumps({**asdict(make()), "artifacts": [1]}),
+        json.dumps({**asdict(make()), "identity": "me"}),
+    ],
+)
+def test_whatever_a_record_holds_the_way_out_is_shown(
+    paths: Paths, saved: Record, content: str
+) -> None:
+    (paths.lab("lab") / "lab.json").write_text(content)
+
+    with pytest.raises(LabError, match=r"lab\.json (is damaged|has format)") as caught:
+        records.load(paths, "lab")
+
+    assert caught.value.hint == "lab down --name lab"
+
+
+def test_a_directory_in_the_place_of_the_record_is_named(paths: Paths) -> None:
+    (paths.lab("lab") / "lab.json").mkdir(parents=True)
+
+    with pytest.raises(LabError, match=r"lab\.json is damaged"):
+        records.load(paths, "lab")
+
+
+def test_a_name_that_leads_elsewhere_is_refused(paths: Paths, saved: Record) -> None:
+    with pytest.raises(InvalidValue, match="cannot name a lab"):
+        records.load(paths, "../data/lab")
+
+
+def test_what_lies_beside_the_labs_is_none(paths: Paths, saved: Record) -> None:
+    (paths.data / "stray").touch()
+    (paths.data / ".odd").mkdir()
+
+    assert records.names(paths) == ["lab"]
+    with pytest.raises(NoSuchLab):
+        records.load(paths, "stray")
 
 
 def test_a_record_of_another_format_is_refused(paths: Paths, saved: Record) -> None:
