@@ -441,9 +441,12 @@ processes() {
 }
 
 remove_cgroups() {
+    left=
     for hierarchy in $(hierarchies); do
-        [ ! -d "$hierarchy/$net" ] || find "$hierarchy/$net" -depth -type d -exec rmdir {} +
-    done 2>/dev/null
+        [ -d "$hierarchy/$net" ] || continue
+        find "$hierarchy/$net" -depth -type d -exec rmdir {} + 2>/dev/null || left=yes
+    done
+    [ -z "$left" ]
 }
 
 down() {

@@ -108,7 +108,9 @@ def builder_lock(paths: Paths, progress: Progress | None) -> Iterator[None]:
         give_to(path, paths.caller)
         if not try_lock(file.fileno()):
             if progress is None:
-                raise LabBusy(f"another command changes {paths.cache} now")
+                raise LabBusy(
+                    f"another command changes {paths.cache} now", hint="try again when it has ended"
+                )
             wait_for_lock(file.fileno(), progress)
         yield
 

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab.errors import ArtifactCorrupt, ClusterError, InvalidValue, ToolMissing
+from lab.errors import ArtifactCorrupt, ClusterError, MachineError, NodeUnreachable, ToolMissing
 from lab.lifecycle.lab import Lab, require_root
 from lab.machines import netns, network
 from lab.machines.topology import Node, find_node
@@ -37,12 +37,13 @@ def ssh_command(
     paths: Paths, name: str, node_name: str, arguments: Sequence[str] = ()
 ) -> list[str]:
     """Return the ssh command that logs in to a node, from inside the lab's network."""
-    require_root("ssh", why="enters the lab's network")
+    require_root("ssh")
     lab = Lab.load(paths, name)
     node = find_node(lab.record.nodes, node_name)
     if not lab.sandbox.is_running(node):
-        raise InvalidValue(
-            f"{node.name} is powered off", hint=f"lab logs {node.name}, or lab up --name {name}"
+        raise NodeUnreachable(
+            f"{node.name} is powered off",
+            hint=f"lab logs --name {name} {node.name}, or lab up --name {name}",
         )
     options = {
         "IdentitiesOnly": "yes",
@@ -71,7 +72,8 @@ def logs_command(
     require_root("logs", why="reads what only root may")
     if console:
         more = ["--follow"] if follow else []
-        return ["tail", f"--lines={lines}", *more, str(lab.sandbox.disk(node).console)]
+        shown = _written(lab.sandbox.disk(node).console, lab, node)
+        return ["tail", f"--lines={lines}", *more, str(shown)]
     chosen = [f"--unit={unit}"] if unit else []
     flags = ["--no-pager", f"--lines={lines}", *chosen, *(["--follow"] if follow else [])]
     if lab.sandbox.is_running(node):
@@ -86,4 +88,14 @@ def _journal(lab: Lab, node: Node) -> Path:
             f"{node.name} is powered off and this host has no journalctl to read its journal",
             hint="lab doctor --fix, or lab logs --console",
         )
-    return lab.sandbox.disk(node).upper / "var/log/journal"
+    return _written(lab.sandbox.disk(node).upper / "var/log/journal", lab, node)
+
+
+def _written(path: Path, lab: Lab, node: Node) -> Path:
+    """Return `path`, which a node writes as soon as it boots."""
+    if not path.exists():
+        raise MachineError(
+            f"{node.name} has not booted yet: there is no {path}",
+            hint=f"lab up --name {lab.record.name}",
+        )
+    return path

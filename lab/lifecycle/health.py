@@ -4,7 +4,7 @@ import json
 
 from lab import artifacts, doctor
 from lab.doctor import Command, Finding
-from lab.errors import LabError
+from lab.errors import InvalidValue, LabError
 from lab.files import make_dir
 from lab.lifecycle import record as records
 from lab.lifecycle.up import fingerprint_file
@@ -41,8 +41,8 @@ def find_residue(paths: Paths, name: str) -> list[Difference]:
         )
     try:
         before = Fingerprint.from_dict(json.loads(file.read_text()))
-    except (ValueError, TypeError, LookupError, AttributeError) as exc:
-        raise LabError(f"{file} is damaged ({exc!r})", hint=f"rm {file}") from exc
+    except (ValueError, InvalidValue) as exc:
+        raise LabError(f"{file} is damaged ({exc})", hint=f"rm {file}") from exc
     return list(compare(before, take_fingerprint(paths=paths), living=_others(paths, name)))
 
 

@@ -36,6 +36,9 @@ from lab.machines.topology import Node
 from lab.paths import Caller
 
 SSH_PORT = 22
+# Each connection costs the node a process. Who gives up soon and asks again keeps a slow
+# host so busy with these that none of them ever gets to its first word.
+BANNER_BOUND_S = 10.0
 NSPAWN = Path("/run/systemd/nspawn")
 # systemd's signal for a clean power off of the machine it is PID 1 of, systemd(1).
 POWER_OFF_CLEANLY = signal.SIGRTMIN + 4
@@ -197,6 +200,7 @@ class Sandbox:
             )
         try:
             with netns.connect(self.namespace(), (node.address, SSH_PORT), 0.5) as connection:
+                connection.settimeout(BANNER_BOUND_S)
                 return None if connection.recv(4) == b"SSH-" else "no SSH banner"
         except OSError as exc:
             return exc.strerror or "timed out"
@@ -218,7 +222,7 @@ class Sandbox:
                 send(identify(pid), signal.SIGKILL)
         # nspawn leaves both behind when it is killed itself.
         with suppress(FileNotFoundError):
-            nspawn_lock(disk.root).unlink()
+            _nspawn_lock(disk.root).unlink()
         with suppress(OSError):
             (NSPAWN / "propagate" / nspawn.machine_name(self.lab_id, node)).rmdir()
         while disk.root.is_mount():
@@ -227,7 +231,7 @@ class Sandbox:
         disk.record.unlink(missing_ok=True)
 
 
-def nspawn_lock(root: Path) -> Path:
+def _nspawn_lock(root: Path) -> Path:
     """Return the file by which an nspawn keeps others from the same root while it is mounted."""
     found = root.stat()
     return NSPAWN / "locks" / f"inode-{found.st_dev}:{found.st_ino}"

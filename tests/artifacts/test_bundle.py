@@ -11,7 +11,7 @@ import pytest
 
 from lab.artifacts import ensure, export_bundle, import_bundle, list_artifacts, missing, verify
 from lab.artifacts.bundle import HEAD
-from lab.errors import BundleInvalid
+from lab.errors import BundleInvalid, InvalidValue
 from lab.paths import Paths
 from lab.progress import Silent
 
@@ -282,3 +282,17 @@ def test_a_failed_export_leaves_the_old_file(
 
     assert bundle.read_bytes() == before
     assert [file.name for file in bundle.parent.glob(".*")] == []
+
+
+@pytest.mark.parametrize("place", ["missing/bundle.tar", "directory", "link"])
+def test_where_no_bundle_can_be_put_nothing_is_built(
+    paths: Paths, recipes: list, tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "link").symlink_to("/dev/null")
+
+    with pytest.raises(InvalidValue):
+        export_bundle(tmp_path / place, recipes, paths=paths, progress=Silent())
+
+    assert missing(recipes, paths) == ["a", "b"]
+    assert (tmp_path / "link").is_symlink()

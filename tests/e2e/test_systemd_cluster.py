@@ -10,10 +10,10 @@ import pytest
 from tests.qemu import project
 from tests.qemu.vm import VM, Result
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(2400)]
 
 MEMORY_MIB = 6144
-COMMAND_BOUND_S = 2400
+COMMAND_BOUND_S = 1200
 # Each step of `lab up` may take that long where every instruction is emulated.
 STEP_BOUND_S = 900
 NODES = ["n1", "n2"]
