@@ -9,7 +9,7 @@ too, which every undo must therefore survive.
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,21 +73,15 @@ class Journal:
             # change was never made: `intend` returns only after the line is on disk.
             if not line or (number == len(lines)):
                 continue
-            entry = self._parse(line, number)
-            if "undone" in entry:
-                seq = int(entry["undone"])
-                yield known[seq], seq
-            else:
-                change = Change(**entry["change"])
-                known[change.seq] = change
-                yield change, 0
-
-    def _parse(self, line: bytes, number: int) -> dict[str, Any]:
-        try:
-            entry: dict[str, Any] = json.loads(line)
-        except ValueError as exc:
-            raise LabError(f"line {number} of the journal {self._path} is damaged") from exc
-        return entry
+            try:
+                change, undone = _parse(line, known)
+            except (ValueError, TypeError, LookupError) as exc:
+                raise LabError(
+                    f"line {number} of the journal {self._path} is damaged",
+                    hint=f"lab down --name {self._path.parent.name}",
+                ) from exc
+            known[change.seq] = change
+            yield change, undone
 
     def _append(self, entry: dict[str, Any]) -> None:
         line = json.dumps(entry, sort_keys=True).encode() + b"\n"
@@ -111,3 +105,10 @@ class Journal:
             return
         content = os.pread(descriptor, size, 0)
         os.ftruncate(descriptor, content.rfind(b"\n") + 1)
+
+
+def _parse(line: bytes, known: Mapping[int, Change]) -> tuple[Change, int]:
+    entry = json.loads(line)
+    if "undone" in entry:
+        return known[entry["undone"]], entry["undone"]
+    return Change(**entry["change"]), 0

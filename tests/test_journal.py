@@ -69,11 +69,12 @@ def test_a_line_cut_short_by_a_crash_was_never_written(
     assert [change.what for change in journal.open_changes()] == ["after", "whole"]
 
 
-def test_damage_in_the_middle_is_named_and_not_skipped(tmp_path: Path) -> None:
+@pytest.mark.parametrize("line", ["{broken", "[]", '{"undone": 7}', '{"change": {"seq": 1}}'])
+def test_damage_in_the_middle_is_named_and_not_skipped(tmp_path: Path, line: str) -> None:
     path = tmp_path / "journal"
     journal = make(path)
     journal.intend("network", "one")
-    path.write_text("{broken\n" + path.read_text())
+    path.write_text(f"{line}\n" + path.read_text())
 
     with pytest.raises(LabError, match="line 1 of the journal"):
         journal.open_changes()

@@ -74,7 +74,7 @@ def undo_all(lab: Lab, progress: Progress) -> int:
     """
     with suppress(NoSpace, IsADirectoryError):
         lab.update(gate_passed=False, leaving="down")
-    changes = lab.journal.open_changes()
+    changes = _changes(lab)
     failures: list[LabError] = []
     with progress.task(f"Removing lab {lab.record.name}") as task:
         _cut_power(lab, changes)
@@ -89,6 +89,20 @@ def undo_all(lab: Lab, progress: Progress) -> int:
     if failures:
         raise failures[0]
     return len(changes)
+
+
+def _changes(lab: Lab) -> list[Change]:
+    """Return what the journal holds; if it is damaged, all that a lab can ever change.
+
+    Undoing what was never done does nothing.
+    """
+    try:
+        return lab.journal.open_changes()
+    except LabError:
+        lab_id = lab.record.lab_id
+        machines = [("machine", node.name) for node in reversed(lab.record.nodes)]
+        known = [("forwarder", lab_id), *machines, ("network", lab_id), ("sysctls", lab_id)]
+        return [Change(0, kind, what, "") for kind, what in known]
 
 
 def _cut_power(lab: Lab, changes: list[Change]) -> None:

@@ -16,6 +16,7 @@ from lab.paths import Paths
 
 def require_fit_host(paths: Paths, recipes: Sequence[Recipe], *, node_count: int) -> None:
     """Raise ToolMissing, NoSpace or HostUnfit; all missing programs are named at once."""
+    require_plain_paths(paths)
     missing = artifacts.missing(recipes, paths)
     checks = programs.program_checks(
         node_root_cached="noderoot" not in missing,
@@ -29,6 +30,17 @@ def require_fit_host(paths: Paths, recipes: Sequence[Recipe], *, node_count: int
     memory = capacity.memory(nodes=node_count)
     if not memory.ok:
         raise HostUnfit(f"not enough memory: {memory.detail}", hint=memory.fix)
+
+
+def require_plain_paths(paths: Paths) -> None:
+    """The options of an overlay's mount and nspawn's binds have no way to quote these."""
+    for path, variable in ((paths.data, "XDG_DATA_HOME"), (paths.cache, "XDG_CACHE_HOME")):
+        found = [character for character in ":,\\" if character in str(path)]
+        if found:
+            raise HostUnfit(
+                f"a node's disk cannot lie below {path}: there is a {found[0]!r} in it",
+                hint=f"set {variable} to another directory",
+            )
 
 
 def require_programs(findings: Sequence[Finding]) -> None:

@@ -134,9 +134,18 @@ class Child:
 
     def _collect(self, stream: IO[str]) -> None:
         for line in stream:
-            self._events.put(json.loads(line))
+            self._events.put(_parse(line))
         self._events.put(None)
 
     def _running(self) -> "subprocess.Popen[str]":
         assert self._process, "use the child as a context manager"
         return self._process
+
+
+def _parse(line: str) -> dict[str, Any]:
+    """Return the event of a line; what is none ends the phase, with the line as the reason."""
+    try:
+        event: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return {"event": "ended", "ok": False, "error": f"its child process said {line.strip()!r}"}
+    return event

@@ -168,6 +168,18 @@ def test_a_lab_whose_record_is_damaged_is_removed_by_its_journal(
     assert not paths.lab("lab").exists()
 
 
+def test_a_lab_whose_journal_is_damaged_is_removed_by_its_record(
+    paths: Paths, made: Lab, undone: Undone
+) -> None:
+    journal = paths.lab("lab") / "journal.jsonl"
+    journal.write_text("{broken\n" + journal.read_text())
+
+    remove(paths)
+
+    assert undone == expected()
+    assert not paths.lab("lab").exists()
+
+
 def test_a_lab_whose_record_is_gone_is_removed_by_its_journal(
     paths: Paths, made: Lab, undone: Undone
 ) -> None:
