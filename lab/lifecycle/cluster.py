@@ -11,7 +11,7 @@ from lab.lifecycle.bounds import Bounds
 from lab.lifecycle.lab import Lab
 from lab.machines import cgroups, network
 from lab.machines.topology import Node
-from lab.progress import Progress
+from lab.progress import Progress, Task
 from lab.provision import readiness
 from lab.provision.child import Child, Phase
 from lab.provision.distribution import Admission, Distribution, Settings
@@ -69,19 +69,26 @@ class Cluster:
                 self.distribution.probe_image,
                 timeout_s=self.bounds.nodes_s,
             )
-            readiness.wait_for_nodes(
-                client,
-                record.nodes,
-                record.version,
-                timeout_s=self.bounds.nodes_s,
-                advance=task.advance,
-            )
+            self._wait_for_nodes(client, task)
         with self.progress.task("Checking DNS, pods and services from every node") as task:
             readiness.wait_for_network(
                 client, record.nodes, timeout_s=self.bounds.network_s, advance=task.advance
             )
             readiness.remove_probes(client)
+            # A node that boots again counts as Ready from before until its kubelet has
+            # spoken, and a kubelet that starts may first say that it is not, for 10 s.
+            self._wait_for_nodes(client, task)
         self.lab.update(gate_passed=True)
+
+    def _wait_for_nodes(self, client: Client, task: Task) -> None:
+        record = self.lab.record
+        readiness.wait_for_nodes(
+            client,
+            record.nodes,
+            record.version,
+            timeout_s=self.bounds.nodes_s,
+            advance=task.advance,
+        )
 
     def _connect_when_up(self) -> Client:
         """Connect as soon as the API server answers: after a boot it takes some seconds."""
