@@ -48,11 +48,11 @@ def export_bundle(
     """
     require_target(file)
     artifacts = tuple(cache.ensure(recipes, paths=paths, progress=progress).values())
-    with progress.task("check artifacts"):
+    with progress.task("Checking artifacts"):
         for artifact in artifacts:
             cache.verify(artifact, thorough=True)
     partial = file.with_name(f".{file.name}.partial")
-    with progress.task(f"write {file.name}") as task, says_where_it_is_full(file):
+    with progress.task(f"Writing {file.name}") as task, says_where_it_is_full(file):
         try:
             with compressed_by_name(file, partial) as output:
                 write(output, artifacts, task)

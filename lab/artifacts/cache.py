@@ -116,7 +116,7 @@ def builder_lock(paths: Paths, progress: Progress | None) -> Iterator[None]:
 
 
 def wait_for_lock(descriptor: int, progress: Progress) -> None:
-    with progress.task("wait for another command that builds artifacts") as task:
+    with progress.task("Waiting for another command that builds artifacts") as task:
         started = time.monotonic()
         while not try_lock(descriptor):
             task.advance(0, 0, f"{time.monotonic() - started:.0f} s")

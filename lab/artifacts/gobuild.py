@@ -136,7 +136,9 @@ class Compilation:
         return self.workshop.tree / self.recipe.destination
 
     def download(self) -> None:
-        with self.workshop.progress.task(f"download the Go modules of {self.recipe.name}") as task:
+        with self.workshop.progress.task(
+            f"Downloading the Go modules of {self.recipe.name}"
+        ) as task:
             at_most = len(self.module.requires)
             counter = Counter(task, at_most, DOWNLOADING)
             self.go("list", "-deps", "-f", LIST_NOTHING, is_progress=counter.see)
@@ -154,7 +156,7 @@ class Compilation:
         return len(stale)
 
     def compile(self, stale: int) -> None:
-        with self.workshop.progress.task(f"compile {self.recipe.name}") as task:
+        with self.workshop.progress.task(f"Compiling {self.recipe.name}") as task:
             flags = (*self.flags(), "-v", "-o", f"{self.output}/")
             self.go("build", *flags, is_progress=Counter(task, stale, COMPILED).see)
 

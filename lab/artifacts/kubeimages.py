@@ -54,7 +54,7 @@ class KubeImages:
             "agent.tar": (pause,),
             "server.tar": (pause, *server_images(workshop.needs, self.kubernetes_version)),
         }
-        with workshop.progress.task("pack container images") as task:
+        with workshop.progress.task("Packing container images") as task:
             for done, (name, images) in enumerate(archives.items()):
                 task.advance(done, len(archives), name)
                 target = output / name

@@ -170,7 +170,7 @@ class NodeRoot:
             raise NotRoot("the node root can only be built as root", hint="run the same with sudo")
         process.require_tool(shutil.which("mmdebstrap"), "mmdebstrap", package="mmdebstrap")
         sources = debian.find_sources(root=Path("/"), environ=os.environ)
-        with workshop.progress.task("install Debian for the nodes") as task:
+        with workshop.progress.task("Installing Debian for the nodes") as task:
             install(workshop, sources, task)
             configure(workshop.tree)
         status = (workshop.tree / "var/lib/dpkg/status").read_text()

@@ -33,7 +33,7 @@ def find_toolchain(minimum: GoVersion, *, paths: Paths, progress: Progress) -> T
         version = version_of(go, owner=paths.caller)
         if version is not None and version >= minimum:
             return Toolchain(go, version)
-    with progress.task(f"fetch Go ({pinned_name()})"):
+    with progress.task(f"Fetching Go ({pinned_name()})"):
         go = fetch(fetched, paths=paths)
     version = version_of(go, owner=paths.caller)
     if version is None or version < minimum:

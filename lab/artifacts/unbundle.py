@@ -44,9 +44,9 @@ def import_bundle(file: Path, *, paths: Paths, progress: Progress) -> tuple[Arti
     with cache.builder_lock(paths, progress):
         cache.sweep(paths)
         try:
-            with progress.task(f"read {file.name}") as task, says_where_it_is_full(paths.cache):
+            with progress.task(f"Reading {file.name}") as task, says_where_it_is_full(paths.cache):
                 incoming = unpack(file, paths, task)
-            with progress.task("check artifacts"):
+            with progress.task("Checking artifacts"):
                 for each in incoming:
                     each.compare()
             return tuple(place(each, paths) for each in incoming)

@@ -181,7 +181,7 @@ def test_a_second_builder_waits_and_finds_the_result(paths: Paths, recipe) -> No
     first.join()
 
     assert [title for title, _ in progress.finished] == [
-        "wait for another command that builds artifacts"
+        "Waiting for another command that builds artifacts"
     ]
 
 

@@ -72,8 +72,8 @@ def test_a_module_is_compiled_and_each_package_counted(paths: Paths, tmp_path: P
     done, total = progress.steps[-1]
     assert 0 < done <= total
     assert [title for title, _ in progress.finished] == [
-        "download the Go modules of tiny",
-        "compile tiny",
+        "Downloading the Go modules of tiny",
+        "Compiling tiny",
     ]
 
 
