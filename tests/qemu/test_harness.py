@@ -57,7 +57,7 @@ def test_kvm_is_tried_first_where_the_processor_virtualizes(
 
 
 def test_shares_are_attached_read_only_and_the_image_as_an_overlay() -> None:
-    shares = {"owned": Path("/work/a,b.ext4")}
+    shares = {"owned": Path("/srv/a,b.ext4")}
     argv = vm.command(
         Image(Path("/image")), shares, port=2222, console=Path("/c"), memory_mib=512, cpus=1
     )
@@ -65,7 +65,7 @@ def test_shares_are_attached_read_only_and_the_image_as_an_overlay() -> None:
     disk, share = [v for name, v in pairwise(argv) if name == "-drive"]
     assert "snapshot=on" in disk
     assert "readonly=on" in share
-    assert "file=/work/a,,b.ext4" in share
+    assert "file=/srv/a,,b.ext4" in share
 
 
 def test_the_machine_dies_with_its_tester(tmp_path: Path) -> None:
