@@ -1,10 +1,9 @@
 """Make booted nodes one cluster, and see that it works."""
 
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 
-from lab.errors import ClusterError, ClusterUnreachable, NotReady, RequestRefused
+from lab.errors import ClusterUnreachable, NotReady, RequestRefused
 from lab.kube import identity, nodes, tokens
 from lab.kube.client import Client
 from lab.lifecycle.bounds import Bounds
@@ -128,12 +127,9 @@ class Cluster:
             # A node of that name may be left from a try that was cut short; kubeadm
             # refuses to join beside one that still counts as Ready.
             nodes.delete(client, node.name)
-        try:
-            self._run(child, self.distribution.join_phase(agents, self.server, admission))
-        finally:
-            # The next try makes a token of its own; one that is forgotten ends in an hour.
-            with suppress(ClusterError):
-                tokens.revoke(client, token)
+        self._run(child, self.distribution.join_phase(agents, self.server, admission))
+        # Only now: a kubeadm whose caller was cut short goes on, and would wait for minutes.
+        tokens.revoke(client, token)
         names = [node.name for node in agents]
         self.lab.update(joined=self.lab.record.with_joined(*names).joined)
 

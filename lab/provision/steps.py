@@ -18,6 +18,9 @@ from pyinfra.operations import server
 from typing_extensions import override
 
 STAMPS = "/var/lib/lab/stamps"
+# What an earlier caller has begun goes on without it. It must be left to end before anything
+# is decided: a service restarted under it, or a Node deleted, costs a `kubeadm join` minutes.
+SETTLE = "[ ! -e /run/lab/kubeadm.lock ] || flock -w 60 /run/lab/kubeadm.lock true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Stamps(FactBase[list[str]]):
 
     @override
     def command(self) -> str:
-        return f"ls -1 {STAMPS} 2>/dev/null || true"
+        return f"{SETTLE}; ls -1 {STAMPS} 2>/dev/null || true"
 
     @override
     def process(self, output: Iterable[str]) -> list[str]:
