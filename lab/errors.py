@@ -4,7 +4,10 @@
     ├── BadInput                2   what the user typed or wrote cannot be right
     │   ├── InvalidValue            an option or a file holds a value that is not allowed
     │   ├── NoSuchLab               no lab of that name
-    │   └── NoSuchNode              the lab has no node of that name
+    │   ├── NoSuchNode              the lab has no node of that name
+    │   ├── NoSuchScenario          no scenario of that name
+    │   ├── ScenarioInvalid         a scenario file has mistakes; all of them are told
+    │   └── NoSuchRun               no stored run of that name
     ├── HostUnfit               4   this host cannot do it as it is
     │   ├── NotRoot                 the command changes the host and runs without root
     │   ├── ToolMissing             a program of the host is not installed
@@ -23,6 +26,12 @@
     │   ├── NotReady                the cluster did not become ready within the bound
     │   ├── RequestRefused          the API server answered with an error
     │   └── NotOurCluster           the cluster is not the one this lab made
+    ├── ServiceError            4
+    │   ├── ServiceNotDeployed      the lab has no sample service
+    │   ├── ServiceNotReady         database or service did not become ready within the bound
+    │   ├── DatabaseRefused         PostgreSQL answered with an error
+    │   └── ObserverLost            the observer does not answer, or is not the one that began
+    ├── HistoryDamaged          4   a stored history cannot be read to its end
     ├── LabBusy                 4   another command changes this lab now
     ├── ResidueFound            4   something of a lab is still on the host
     └── Interrupted             130
@@ -35,7 +44,9 @@ text and exit code, in one place.
 import errno
 import os
 
+EXIT_NOT_AS_PREDICTED = 1
 EXIT_USAGE = 2
+EXIT_INVALID = 3
 EXIT_FAILED = 4
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
@@ -65,6 +76,22 @@ class NoSuchLab(BadInput):
 
 
 class NoSuchNode(BadInput):
+    pass
+
+
+class NoSuchScenario(BadInput):
+    pass
+
+
+class ScenarioInvalid(BadInput):
+    """All `mistakes` of a scenario file, one a line of the message."""
+
+    def __init__(self, message: str, *, mistakes: tuple[str, ...], hint: str | None = None) -> None:
+        super().__init__("\n".join((message, *(f"  {each}" for each in mistakes))), hint=hint)
+        self.mistakes = mistakes
+
+
+class NoSuchRun(BadInput):
     pass
 
 
@@ -142,6 +169,34 @@ class RequestRefused(ClusterError):
 
 
 class NotOurCluster(ClusterError):
+    pass
+
+
+class ServiceError(LabError):
+    pass
+
+
+class ServiceNotDeployed(ServiceError):
+    pass
+
+
+class ServiceNotReady(ServiceError):
+    pass
+
+
+class DatabaseRefused(ServiceError):
+    """PostgreSQL's own words; `sqlstate` is its code, where it gave one."""
+
+    def __init__(self, message: str, *, sqlstate: str = "", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.sqlstate = sqlstate
+
+
+class ObserverLost(ServiceError):
+    pass
+
+
+class HistoryDamaged(LabError):
     pass
 
 
