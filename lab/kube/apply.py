@@ -10,9 +10,13 @@ _KINDS = {
     "Namespace": ("namespaces", False),
     "ServiceAccount": ("serviceaccounts", True),
     "ConfigMap": ("configmaps", True),
+    "Secret": ("secrets", True),
     "Service": ("services", True),
     "Pod": ("pods", True),
     "Deployment": ("deployments", True),
+    "StatefulSet": ("statefulsets", True),
+    "Job": ("jobs", True),
+    "PodDisruptionBudget": ("poddisruptionbudgets", True),
     "ClusterRole": ("clusterroles", False),
     "ClusterRoleBinding": ("clusterrolebindings", False),
 }

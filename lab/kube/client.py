@@ -8,6 +8,7 @@ import json
 import os
 import ssl
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -19,6 +20,14 @@ from lab.kube.kubeconfig import Access
 FIELD_MANAGER = "lab"
 Object = dict[str, Any]
 Query = Mapping[str, str] | Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Headers by their lower-case names, and the body."""
+
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class Client:
@@ -38,7 +47,7 @@ class Client:
 
     def text(self, path: str, query: Query = ()) -> str:
         """Return an answer that is not JSON; `query` may name a parameter more than once."""
-        return self._request("GET", path, query).decode(errors="replace")
+        return self._response("GET", path, query).data.decode(errors="replace")
 
     def create(self, path: str, body: Object) -> Object:
         return self._json("POST", path, {"fieldManager": FIELD_MANAGER}, body)
@@ -48,10 +57,23 @@ class Client:
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         return self._json("PATCH", path, query, body, "application/apply-patch+yaml")
 
+    def merge(self, path: str, body: Object) -> Object:
+        """Change an object by a JSON merge patch (RFC 7386): lists are replaced whole."""
+        query = {"fieldManager": FIELD_MANAGER}
+        return self._json("PATCH", path, query, body, "application/merge-patch+json")
+
+    def answer(
+        self, method: str, path: str, query: Query = (), body: Object | None = None
+    ) -> Answer:
+        """Return what somebody behind the API server answers, by its proxy of a pod or service."""
+        response = self._response(method, path, query, body)
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(headers, response.data)
+
     def delete(self, path: str, **query: str) -> None:
         """Delete the object; not an error when it is gone already."""
         try:
-            self._request("DELETE", path, query)
+            self._response("DELETE", path, query)
         except RequestRefused as exc:
             if exc.status != 404:
                 raise
@@ -64,18 +86,18 @@ class Client:
         body: Object | None = None,
         content_type: str = "application/json",
     ) -> Object:
-        content = self._request(method, path, query, body, content_type)
+        content = self._response(method, path, query, body, content_type).data
         answer: Object = json.loads(content)
         return answer
 
-    def _request(
+    def _response(
         self,
         method: str,
         path: str,
         query: Query,
         body: Object | None = None,
         content_type: str = "application/json",
-    ) -> bytes:
+    ) -> urllib3.BaseHTTPResponse:
         url = self._server + quote(path, safe="/:") + (f"?{urlencode(query)}" if query else "")
         try:
             response = self._pool.request(
@@ -91,7 +113,7 @@ class Client:
             ) from exc
         if response.status >= 400:
             raise _refusal(method, path, response.status, response.data)
-        return response.data
+        return response
 
 
 def _tls(access: Access) -> ssl.SSLContext:

@@ -48,3 +48,16 @@ def parse(item: dict[str, Any]) -> NodeStatus:
         roles=tuple(sorted(k.removeprefix(ROLE_LABEL) for k in labels if k.startswith(ROLE_LABEL))),
         schedulable=not item["spec"].get("unschedulable", False),
     )
+
+
+def mark(client: Client, name: str, *, labels: dict[str, str], taint: str | None) -> None:
+    """Set labels, and a NoSchedule taint of that key; what is there already stays."""
+    path = f"/api/v1/nodes/{name}"
+    node = client.get(path)
+    taints = node["spec"].get("taints", [])
+    if taint and not any(each["key"] == taint for each in taints):
+        taints = [*taints, {"key": taint, "effect": "NoSchedule"}]
+    present = node["metadata"].get("labels", {})
+    if taints == node["spec"].get("taints", []) and labels.items() <= present.items():
+        return
+    client.merge(path, {"metadata": {"labels": labels}, "spec": {"taints": taints}})

@@ -7,6 +7,7 @@ from pathlib import Path
 from lab.errors import ArtifactCorrupt, ClusterError, MachineError, NodeUnreachable, ToolMissing
 from lab.lifecycle.lab import Lab, require_root
 from lab.machines import netns, network
+from lab.machines.commands import run
 from lab.machines.topology import Node, find_node
 from lab.paths import Paths
 
@@ -24,13 +25,20 @@ def kubectl_command(
     """Return argv and environment for kubectl; the cluster has been proved to be the lab's."""
     lab = Lab.load(paths, name)
     lab.connect()
+    program, environment = kubectl_program(lab)
+    return [program, *arguments], environment
+
+
+def kubectl_program(lab: Lab) -> tuple[str, dict[str, str]]:
+    """Return the lab's own kubectl, and the environment in which it finds only this lab."""
     program = Path(lab.record.artifacts["kubernetes"]) / "tree/usr/local/bin/kubectl"
+    name = lab.record.name
     if not program.exists():
         raise ArtifactCorrupt(
             f"{program}, which lab {name!r} was made with, is gone",
             hint=f"lab down --name {name}; lab up --name {name}",
         )
-    return [str(program), *arguments], {"KUBECONFIG": str(lab.kubeconfig)}
+    return str(program), {"KUBECONFIG": str(lab.kubeconfig)}
 
 
 def ssh_command(
@@ -39,7 +47,19 @@ def ssh_command(
     """Return the ssh command that logs in to a node, from inside the lab's network."""
     require_root("ssh")
     lab = Lab.load(paths, name)
-    node = find_node(lab.record.nodes, node_name)
+    return [*_ssh(lab, find_node(lab.record.nodes, node_name)), *arguments]
+
+
+def run_on_node(lab: Lab, node: Node, script: str, *, timeout_s: float) -> str:
+    """Run shell commands on a node as root; return what they printed.
+
+    Raises CommandFailed with the last lines of its output, NodeUnreachable without power.
+    """
+    return run([*_ssh(lab, node), "sh", "-s"], input=script, timeout_s=timeout_s)
+
+
+def _ssh(lab: Lab, node: Node) -> list[str]:
+    name = lab.record.name
     if not lab.sandbox.is_running(node):
         raise NodeUnreachable(
             f"{node.name} is powered off",
@@ -53,7 +73,7 @@ def ssh_command(
     }
     flags = [part for key, value in options.items() for part in ("-o", f"{key}={value}")]
     ssh = ["ssh", "-F", "/dev/null", "-i", str(lab.keys.login), *flags, f"root@{node.address}"]
-    return netns.command(network.name(lab.record.lab_id), [*ssh, *arguments])
+    return netns.command(network.name(lab.record.lab_id), ssh)
 
 
 def logs_command(

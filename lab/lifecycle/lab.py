@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+from lab.artifacts import layout
 from lab.errors import ClusterError, NotRoot
 from lab.files import write_atomic
 from lab.journal import Journal
@@ -49,6 +50,7 @@ class Lab:
         sandbox = Sandbox(
             lab_id=record.lab_id,
             directory=directory,
+            store=layout.artifacts(paths),
             nodes=record.nodes,
             placement=placement.of_this_host(),
             journal=journal,

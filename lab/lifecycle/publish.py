@@ -1,7 +1,8 @@
-"""Make the lab's API reachable on the host's loopback, always at the same port."""
+"""Make doors of a lab reachable on the host's loopback, each always at the same port."""
 
 import json
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from lab.files import write_json
@@ -10,28 +11,59 @@ from lab.machines import forwarder
 from lab.machines.forwarder import Forward
 from lab.machines.processes import ProcessId, is_alive
 
-API_PORT = 6443
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A port of the server node; `suffix` tells its forwarder from those of other doors."""
+
+    suffix: str
+    port: int
+    preferred: int
+
+    def label(self, lab_id: str) -> str:
+        return f"{lab_id}{self.suffix}"
 
 
-def is_published(lab: Lab) -> bool:
-    return _running(lab) is not None
+API = Door("", 6443, 6443)
+# Every node leads to the service by this port; the server is the one that no fault touches.
+SERVICE = Door("-service", 30080, 8080)
+DOORS = (API, SERVICE)
+
+
+def is_published(lab: Lab, door: Door = API) -> bool:
+    return _running(lab, door) is not None
+
+
+def is_all_published(lab: Lab) -> bool:
+    """Whether every door that this lab has is open."""
+    return is_published(lab) and (not lab.record.service_port or is_published(lab, SERVICE))
 
 
 def publish(lab: Lab) -> None:
-    """Start the forwarder unless it runs; keep the recorded port if it is still free."""
+    """Open the API's door, and the service's if the lab has one."""
+    _publish_api(lab)
+    if lab.record.service_port:
+        publish_service(lab)
+
+
+def publish_service(lab: Lab) -> None:
+    """Open the service's door unless it is open; the port is in the record then."""
+    if not is_published(lab, SERVICE):
+        lab.update(service_port=_open(lab, SERVICE, lab.record.service_port))
+
+
+def withdraw(lab: Lab) -> None:
+    for door in DOORS:
+        found = forwarder.find(door.label(lab.record.lab_id))
+        for process in {*found, *filter(None, [_running(lab, door)])}:
+            forwarder.stop(process)
+        _file(lab, door).unlink(missing_ok=True)
+
+
+def _publish_api(lab: Lab) -> None:
     if is_published(lab):
         return
-    port = forwarder.free_port(lab.record.api_port or API_PORT)
-    lab.journal.intend_once("forwarder", lab.record.lab_id)
-    server = lab.record.nodes[0]
-    process = forwarder.start(
-        netns=lab.sandbox.namespace(),
-        forwards=[Forward(port, server.address, API_PORT)],
-        label=lab.record.lab_id,
-        log=lab.directory / "forwarder.log",
-        owner=lab.paths.caller,
-    )
-    write_json(_file(lab), process.to_dict(), owner=lab.paths.caller)
+    port = _open(lab, API, lab.record.api_port)
     if port != lab.record.api_port:
         had_own = lab.has_own_kubeconfig()
         lab.update(api_port=port)
@@ -39,19 +71,28 @@ def publish(lab: Lab) -> None:
             lab.write_kubeconfig(lab.kubeconfig.read_text())
 
 
-def withdraw(lab: Lab) -> None:
-    for process in {*forwarder.find(lab.record.lab_id), *filter(None, [_running(lab)])}:
-        forwarder.stop(process)
-    _file(lab).unlink(missing_ok=True)
+def _open(lab: Lab, door: Door, recorded: int) -> int:
+    """Start the door's forwarder at its recorded port if that is still free; return the port."""
+    port = forwarder.free_port(recorded or door.preferred)
+    lab.journal.intend_once("forwarder", lab.record.lab_id)
+    process = forwarder.start(
+        netns=lab.sandbox.namespace(),
+        forwards=[Forward(port, lab.record.nodes[0].address, door.port)],
+        label=door.label(lab.record.lab_id),
+        log=lab.directory / f"forwarder{door.suffix}.log",
+        owner=lab.paths.caller,
+    )
+    write_json(_file(lab, door), process.to_dict(), owner=lab.paths.caller)
+    return port
 
 
-def _running(lab: Lab) -> ProcessId | None:
+def _running(lab: Lab, door: Door) -> ProcessId | None:
     with suppress(FileNotFoundError, ValueError, KeyError):
-        process = ProcessId.from_dict(json.loads(_file(lab).read_text()))
+        process = ProcessId.from_dict(json.loads(_file(lab, door).read_text()))
         if is_alive(process):
             return process
     return None
 
 
-def _file(lab: Lab) -> Path:
-    return lab.directory / "forwarder.json"
+def _file(lab: Lab, door: Door) -> Path:
+    return lab.directory / f"forwarder{door.suffix}.json"

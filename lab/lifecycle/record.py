@@ -19,7 +19,8 @@ FILE = "lab.json"
 class Record:
     """One lab.
 
-    `joined` holds the names of nodes that are known to be part of the cluster. `leaving` is
+    `service_port` is where the sample service is on the host's loopback, 0 as long as there is
+    none. `joined` holds the names of nodes that are known to be part of the cluster. `leaving` is
     the command, stop or down, that began to take the lab away and has not ended.
     """
 
@@ -31,6 +32,7 @@ class Record:
     version: str
     artifacts: dict[str, str]
     api_port: int = 0
+    service_port: int = 0
     identity: Identity | None = None
     joined: tuple[str, ...] = ()
     gate_passed: bool = False

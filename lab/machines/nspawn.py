@@ -7,6 +7,9 @@ from pathlib import Path
 from lab.machines import netns, network
 from lab.machines.topology import Node
 
+# Images that are built while a lab is up are imported from here, without a copy to the node.
+STORE = "/var/lib/lab/artifacts"
+
 
 @dataclass(frozen=True, slots=True)
 class Disk:
@@ -76,10 +79,11 @@ def machine_argument(lab_id: str, node: Node) -> str:
     return f"--machine={machine_name(lab_id, node)}"
 
 
-def command(lab_id: str, node: Node, disk: Disk, *, registered: bool) -> list[str]:
+def command(lab_id: str, node: Node, disk: Disk, *, store: Path, registered: bool) -> list[str]:
     """Return the nspawn command line, to be run in the lab's network namespace.
 
-    `registered` says that machined is to know the node; it needs a host run by systemd.
+    `store` is seen by the node at STORE and cannot be changed from there. `registered` says
+    that machined is to know the node; it needs a host run by systemd.
     """
     binds = [f"--bind={source}:{target}" for source, target in disk.binds.items()]
     argv = [
@@ -94,6 +98,7 @@ def command(lab_id: str, node: Node, disk: Disk, *, registered: bool) -> list[st
         "--capability=all",
         "--bind=/dev/kmsg",
         *binds,
+        f"--bind-ro={store}:{STORE}",
         # nspawn would copy the host's, which names a server the node cannot reach.
         "--resolv-conf=off",
         "--timezone=off",

@@ -72,10 +72,11 @@ class Placement(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """The machines of one lab; `directory` is the lab's own."""
+    """The machines of one lab; `directory` is the lab's own, `store` holds what they may read."""
 
     lab_id: str
     directory: Path
+    store: Path
     nodes: tuple[Node, ...]
     placement: Placement
     journal: Journal
@@ -180,7 +181,10 @@ class Sandbox:
         self._sweep(node)
         options = nspawn.mount_options(layers, disk)
         run(["mount", "-t", "overlay", network.name(self.lab_id), "-o", options, str(disk.root)])
-        argv = nspawn.command(self.lab_id, node, disk, registered=self.placement.registered)
+        self.store.mkdir(parents=True, exist_ok=True)
+        argv = nspawn.command(
+            self.lab_id, node, disk, store=self.store, registered=self.placement.registered
+        )
         process = self.placement.launch(
             self.lab_id,
             node,

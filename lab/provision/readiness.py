@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.errors import ClusterError, NotReady, RequestRefused
-from lab.kube import apply
+from lab.kube import apply, manifests
 from lab.kube import nodes as kube_nodes
 from lab.kube.client import Client
 from lab.kube.nodes import NodeStatus
 from lab.machines.topology import CLUSTER_DNS, Node
-from lab.provision import manifests
 
 NAMESPACE = "/api/v1/namespaces/kube-system"
 PROBE_PORT = 8080

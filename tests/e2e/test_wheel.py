@@ -44,7 +44,7 @@ def test_nothing_but_lab_is_put_at_the_top_level(wheel: Path) -> None:
 def test_lab_finds_its_manifests_where_the_wheel_puts_them(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path)
     render = "manifests.render('coredns', coredns_image='i', cluster_dns='10.96.0.10')"
-    program = f"from lab.provision import manifests; print(len({render}), manifests.__file__)"
+    program = f"from lab.kube import manifests; print(len({render}), manifests.__file__)"
 
     done = subprocess.run(
         [sys.executable, "-P", "-c", program],

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lab.artifacts import kubeadm_recipes, locate
+from lab.artifacts import kubeadm_recipes, layout, locate
 from lab.files import make_dir
 from lab.journal import Journal
 from lab.machines import keys, network, placement, sysctls
@@ -100,7 +100,13 @@ def open_two() -> Two:
     directory = make_dir(paths.lab("two"), owner=paths.caller, mode=0o700)
     journal = Journal(directory / "journal.jsonl", owner=paths.caller, boot_id=current_boot_id())
     sandbox = Sandbox(
-        LAB_ID, directory, NODES, placement.of_this_host(), journal, owner=paths.caller
+        lab_id=LAB_ID,
+        directory=directory,
+        store=layout.artifacts(paths),
+        nodes=NODES,
+        placement=placement.of_this_host(),
+        journal=journal,
+        owner=paths.caller,
     )
     return Two(sandbox, Keys(directory / "keys"))
 

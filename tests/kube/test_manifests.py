@@ -1,8 +1,8 @@
 import pytest
 from jinja2 import UndefinedError
 
+from lab.kube import manifests
 from lab.kube.apply import path_of
-from lab.provision import manifests
 
 
 def test_every_object_of_coredns_has_a_path_in_the_api() -> None:

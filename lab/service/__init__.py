@@ -1,0 +1,1 @@
+"""The sample service on a lab: its images, its manifests, its database, its start state."""

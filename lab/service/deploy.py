@@ -1,0 +1,201 @@
+"""Put the sample service on a lab that is up: images, database, seed, service, observer.
+
+Every step looks first, so the same call deploys, goes on with a deploy that was
+interrupted, brings a new build of the service, or finds nothing to do.
+"""
+
+import time
+from dataclasses import dataclass
+
+from lab import artifacts
+from lab.artifacts.recipe import Artifact
+from lab.artifacts.serviceimages import RELEASES, ServiceImages, service_recipes
+from lab.errors import LabError, RequestRefused, ServiceNotReady
+from lab.kube import apply, manifests
+from lab.kube.client import Client
+from lab.lifecycle import publish
+from lab.lifecycle.lab import Lab, require_root
+from lab.lifecycle.lock import exclusive
+from lab.lifecycle.up import is_up
+from lab.paths import Paths
+from lab.progress import Progress
+from lab.service import images, placement, roles, rollout, secrets, seed
+from lab.service.database import Database
+from lab.service.names import (
+    APPS,
+    BASE,
+    DATABASE,
+    NAMESPACE,
+    OBSERVER_IMAGE,
+    OBSERVER_POD,
+    POSTGRES_IMAGE,
+    POSTGRES_POD,
+    START_RELEASE,
+)
+from lab.service.reset import reset_service
+from lab.service.seed import Seed
+
+PROFILE = "lab-good"
+MAX_CONNECTIONS = 100
+RESERVED_CONNECTIONS = 3
+POLL_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """Where the service is on the host's loopback, and what had to be done for it."""
+
+    address: str
+    profile: str
+    release: str
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the user asked for; sizes of the seed as in the service's own defaults."""
+
+    profile: str = PROFILE
+    users: int = 20_000
+    chirps: int = 300_000
+
+
+def deploy(
+    paths: Paths, name: str, wish: Wish, *, progress: Progress, timeout_s: float
+) -> Deployed:
+    """Return when the service answers; `timeout_s` bounds each wait for pods."""
+    require_root("deploy")
+    manifests.read_values("chirps", wish.profile)
+    with exclusive(paths, name):
+        lab = Lab.load(paths, name)
+        if not is_up(lab):
+            raise LabError(f"lab {name!r} is not up", hint=f"sudo lab up --name {name}")
+        return Deployment(lab, wish, progress, timeout_s).run()
+
+
+@dataclass(slots=True)
+class Deployment:
+    """One deploy, with the lab's lock held."""
+
+    lab: Lab
+    wish: Wish
+    progress: Progress
+    timeout_s: float
+    changed: bool = False
+
+    def run(self) -> Deployed:
+        client = self.lab.connect()
+        artifact = self._build()
+        self._import(client, artifact)
+        with self.progress.task("Starting PostgreSQL"):
+            self._start_database(client)
+        self._seed(client, artifact)
+        with self.progress.task("Starting the observer"):
+            self._start_observer(client, artifact)
+        self._start_service(client)
+        publish.publish_service(self.lab)
+        return Deployed(
+            address=address(self.lab),
+            profile=self.wish.profile,
+            release=rollout.configured(client).release,
+            changed=self.changed,
+        )
+
+    def _build(self) -> Artifact:
+        built = artifacts.ensure(service_recipes(), paths=self.lab.paths, progress=self.progress)
+        # Named in the record, so that `lab artifacts prune` leaves them.
+        known = {name: str(artifact.path) for name, artifact in built.items()}
+        self.lab.update(artifacts=self.lab.record.artifacts | known)
+        return built[ServiceImages().name]
+
+    def _import(self, client: Client, artifact: Artifact) -> None:
+        places = placement.place(self.lab.record.nodes)
+        placement.label_nodes(client, places)
+        with self.progress.task("Importing the service's images") as task:
+            self.changed |= images.import_images(self.lab, artifact, places, task) > 0
+
+    def _start_database(self, client: Client) -> None:
+        apply.apply_all(client, manifests.render("service-base"))
+        passwords = secrets.ensure(client, tuple(RELEASES))
+        apply.apply_all(
+            client,
+            manifests.render(
+                "postgres",
+                image=POSTGRES_IMAGE,
+                max_connections=MAX_CONNECTIONS,
+                reserved_connections=RESERVED_CONNECTIONS,
+            ),
+        )
+        wait_for_pod(client, POSTGRES_POD, "postgres", timeout_s=self.timeout_s)
+        Database(self.lab).run(roles.statements(passwords), database="postgres")
+
+    def _seed(self, client: Client, artifact: Artifact) -> None:
+        database = Database(self.lab)
+        wanted = Seed(self.wish.users, self.wish.chirps, artifact.key)
+        with self.progress.task("Filling the template database") as task:
+            self.changed |= seed.ensure_template(database, client, wanted, task)
+
+    def _start_observer(self, client: Client, artifact: Artifact) -> None:
+        apply.apply_all(
+            client,
+            manifests.render("observer", image=OBSERVER_IMAGE, image_key=artifact.key),
+        )
+        wait_for_pod(client, OBSERVER_POD, "observer", timeout_s=self.timeout_s)
+
+    def _start_service(self, client: Client) -> None:
+        database = Database(self.lab)
+        exists = database.value(
+            f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'", database="postgres"
+        )
+        if self.changed or not exists or not _is_deployed(client, self.wish.profile):
+            self.changed = True
+            with self.progress.task(f"Starting {START_RELEASE} of the service"):
+                reset_service(self.lab, client, self.wish.profile, timeout_s=self.timeout_s)
+        else:
+            rollout.wait_ready(
+                client, release=rollout.configured(client).release, timeout_s=self.timeout_s
+            )
+
+
+def address(lab: Lab) -> str:
+    return f"http://127.0.0.1:{lab.record.service_port}"
+
+
+def wait_for_pod(client: Client, name: str, owner: str, *, timeout_s: float) -> None:
+    """Return when the one pod of a StatefulSet is Ready and of its newest revision."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        missing = _pod_missing(client, name, owner)
+        if not missing:
+            return
+        if time.monotonic() > deadline:
+            raise ServiceNotReady(
+                f"{name} did not become ready within {timeout_s:g} s ({missing})",
+                hint=f"lab kubectl -n {NAMESPACE} describe pod {name}; "
+                f"lab kubectl -n {NAMESPACE} logs {name}",
+            )
+        time.sleep(POLL_S)
+
+
+def _pod_missing(client: Client, name: str, owner: str) -> str:
+    """Return why the pod does not count as there, empty when it does."""
+    owning = client.get(f"{APPS}/statefulsets/{owner}")
+    newest = owning.get("status", {}).get("updateRevision")
+    if owning["metadata"]["generation"] != owning.get("status", {}).get("observedGeneration"):
+        return "the controller has not seen it yet"
+    try:
+        pod = client.get(f"{BASE}/pods/{name}")
+    except RequestRefused as exc:
+        if exc.status == 404:
+            return "it does not exist"
+        raise
+    if pod["metadata"].get("labels", {}).get("controller-revision-hash") != newest:
+        return "the pod of an earlier revision is still there"
+    return "" if rollout.is_ready(pod) else rollout.waits_for(pod) or "it is not Ready"
+
+
+def _is_deployed(client: Client, profile: str) -> bool:
+    try:
+        return rollout.configured(client).profile == profile
+    except LabError:
+        return False

@@ -1,0 +1,61 @@
+"""Bring the service's images to the nodes that need them.
+
+A node sees the cache of artifacts read-only, so that an image is read where it lies. What
+a node has imported is marked by a stamp, and trusted only as long as its names are there.
+"""
+
+import shlex
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from lab.artifacts.recipe import Artifact
+from lab.artifacts.serviceimages import ARCHIVES, DIRECTORY
+from lab.lifecycle.access import run_on_node
+from lab.lifecycle.lab import Lab
+from lab.machines.nspawn import STORE
+from lab.machines.topology import Node
+from lab.progress import Task
+from lab.service.names import APP, DATA, SERVER, RoleLabel
+
+IMPORT_BOUND_S = 180.0
+IMPORTED = "imported"
+# Which archive a role needs; archives are named by lab.artifacts.serviceimages.
+NEEDED = {SERVER: "observer", DATA: "postgres", APP: "chirps"}
+
+
+def import_images(
+    lab: Lab, artifact: Artifact, roles: Mapping[Node, tuple[RoleLabel, ...]], task: Task
+) -> int:
+    """Import on every node side by side; return on how many something had to be done."""
+    wanted = {node: tuple(NEEDED[label] for label in labels) for node, labels in roles.items()}
+    done = 0
+    with ThreadPoolExecutor(max_workers=max(len(wanted), 1)) as pool:
+        scripts = {node: script(artifact, archives) for node, archives in wanted.items()}
+        outputs = pool.map(
+            lambda node: run_on_node(lab, node, scripts[node], timeout_s=IMPORT_BOUND_S), wanted
+        )
+        for number, (node, output) in enumerate(zip(wanted, outputs, strict=True), start=1):
+            done += IMPORTED in output
+            task.advance(number, len(wanted), node.name)
+    return done
+
+
+def script(artifact: Artifact, archives: tuple[str, ...]) -> str:
+    """Return the shell commands that import what is missing of the archives on one node."""
+    return "\n".join(["set -e", *(_import(artifact, archive) for archive in archives)])
+
+
+def _import(artifact: Artifact, archive: str) -> str:
+    names = ARCHIVES[archive]
+    stamp = f"/var/lib/lab/stamps/service-{archive}-{artifact.key}"
+    file = f"{STORE}/{artifact.path.name}/tree/{DIRECTORY}/{archive}.tar"
+    have = " && ".join(f'echo "$have" | grep -qxF {shlex.quote(name)}' for name in names)
+    return (
+        "have=$(ctr --namespace k8s.io images list --quiet)\n"
+        f"if ! {{ test -e {stamp} && {have}; }}; then\n"
+        # --local: by the transfer service it takes twice the CPU time.
+        f"  ctr --namespace k8s.io images import --local {file} > /dev/null\n"
+        f"  mkdir -p /var/lib/lab/stamps; rm -f /var/lib/lab/stamps/service-{archive}-*\n"
+        f"  touch {stamp}; echo {IMPORTED} {archive}\n"
+        "fi"
+    )

@@ -1,0 +1,60 @@
+"""Who may do what in the database: one role a release, one for migrations, one that looks.
+
+A role of its own for each release tells the sessions of the old release from those of the
+new one, and can be locked out alone.
+"""
+
+from collections.abc import Mapping
+
+from lab.service.database import quote
+from lab.service.names import DATABASE, MIGRATIONS_ROLE, OBSERVER_ROLE, SUPERUSER, sql_role
+
+APP_GROUP = "chirps_app"
+# pg_use_reserved_connections: the observer still gets in when the service has used up all
+# others, https://www.postgresql.org/docs/18/runtime-config-connection.html
+OBSERVER_GROUPS = ("pg_monitor", "pg_read_all_data", "pg_use_reserved_connections")
+
+
+def statements(passwords: Mapping[str, str]) -> str:
+    """Return SQL that makes all roles with these passwords, also a second time."""
+    lines = [_quiet(), _create(APP_GROUP, login=False)]
+    for role, password in passwords.items():
+        name = sql_role(role)
+        if role != SUPERUSER:
+            lines.append(_create(name, login=True))
+        lines.append(f"ALTER ROLE {name} PASSWORD {quote(password)};")
+        if role not in (SUPERUSER, MIGRATIONS_ROLE, OBSERVER_ROLE):
+            lines.append(f"GRANT {APP_GROUP} TO {name};")
+    observer = sql_role(OBSERVER_ROLE)
+    lines += [f"GRANT {group} TO {observer};" for group in OBSERVER_GROUPS]
+    return "\n".join(lines)
+
+
+def _quiet() -> str:
+    """A statement that fails is logged with its text, and these hold passwords."""
+    return "SET log_min_error_statement = panic; SET log_statement = 'none';"
+
+
+def _create(name: str, *, login: bool) -> str:
+    kind = "LOGIN" if login else "NOLOGIN"
+    return (
+        f"DO $$ BEGIN CREATE ROLE {name} {kind}; EXCEPTION WHEN duplicate_object THEN NULL; END $$;"
+    )
+
+
+def grants() -> str:
+    """Return SQL that opens a database of the migrations' role to releases, tables to come too."""
+    owner = sql_role(MIGRATIONS_ROLE)
+    default = f"ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public"
+    return "\n".join(
+        (
+            f"GRANT USAGE ON SCHEMA public TO {APP_GROUP};",
+            f"GRANT CREATE, USAGE ON SCHEMA public TO {owner};",
+            f"{default} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {APP_GROUP};",
+            f"{default} GRANT USAGE ON SEQUENCES TO {APP_GROUP};",
+        )
+    )
+
+
+def create_database(name: str = DATABASE) -> str:
+    return f"CREATE DATABASE {name} OWNER {sql_role(MIGRATIONS_ROLE)};"

@@ -1,0 +1,152 @@
+"""The Deployment of the sample service: which release it runs, and when it runs it."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lab.errors import RequestRefused, ServiceNotDeployed, ServiceNotReady
+from lab.kube import apply, manifests
+from lab.kube.client import Client
+from lab.lifecycle.publish import SERVICE
+from lab.service.names import BASE, DEPLOYMENT, NAMESPACE, START_RELEASE, chirps_image
+
+POLL_S = 0.2
+SELECTOR = "app.kubernetes.io/name=chirps"
+RELEASE_LABEL = "app.kubernetes.io/version"
+PROFILE = "lab.local/profile"
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """What the cluster says it was told; counts of pods, times in seconds."""
+
+    release: str
+    profile: str
+    replicas: int
+    max_surge: int | str
+    max_unavailable: int | str
+    min_ready_s: int
+    progress_deadline_s: int
+    grace_s: int
+    pre_stop_s: int
+
+
+def apply_service(
+    client: Client, profile: str, release: str, *, replicas: int | None = None
+) -> None:
+    """Apply Service, disruption budget and Deployment; a running one is rolled over."""
+    values = manifests.read_values("chirps", profile)
+    if replicas is not None:
+        values["replicas"] = replicas
+    apply.apply_all(
+        client,
+        manifests.render(
+            "chirps",
+            **values,
+            profile=profile,
+            release=release,
+            image=chirps_image(release),
+            node_port=SERVICE.port,
+        ),
+    )
+
+
+def find(client: Client) -> dict[str, Any]:
+    """Return the Deployment object, or raise ServiceNotDeployed."""
+    try:
+        return client.get(DEPLOYMENT)
+    except RequestRefused as exc:
+        if exc.status == 404:
+            raise ServiceNotDeployed(
+                "the sample service is not deployed", hint="sudo lab deploy"
+            ) from exc
+        raise
+
+
+def configured(client: Client) -> Configured:
+    """Read back what the Deployment was told: formulas use this and never what was meant."""
+    deployment = find(client)
+    spec = deployment["spec"]
+    pod = spec["template"]["spec"]
+    rolling = spec["strategy"]["rollingUpdate"]
+    hook = pod["containers"][0].get("lifecycle", {}).get("preStop", {})
+    return Configured(
+        release=spec["template"]["metadata"]["labels"][RELEASE_LABEL],
+        profile=deployment["metadata"].get("annotations", {}).get(PROFILE, ""),
+        replicas=spec["replicas"],
+        max_surge=rolling["maxSurge"],
+        max_unavailable=rolling["maxUnavailable"],
+        min_ready_s=spec.get("minReadySeconds", 0),
+        progress_deadline_s=spec["progressDeadlineSeconds"],
+        grace_s=pod["terminationGracePeriodSeconds"],
+        pre_stop_s=hook.get("sleep", {}).get("seconds", 0),
+    )
+
+
+def pods(client: Client) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = client.get(f"{BASE}/pods", labelSelector=SELECTOR)["items"]
+    return items
+
+
+def stop_all(client: Client, *, timeout_s: float = 60) -> None:
+    """Scale to nothing and end every pod at once: nobody is served, so nobody needs grace."""
+    client.merge(DEPLOYMENT, {"spec": {"replicas": 0, "paused": False}})
+    deadline = time.monotonic() + timeout_s
+    while pods(client):
+        client.delete(f"{BASE}/pods", labelSelector=SELECTOR, gracePeriodSeconds="0")
+        if time.monotonic() > deadline:
+            raise ServiceNotReady(
+                f"pods of the service were not gone within {timeout_s:g} s", hint=_look()
+            )
+        time.sleep(POLL_S)
+
+
+def wait_ready(client: Client, *, release: str = START_RELEASE, timeout_s: float = 120) -> None:
+    """Return when as many pods as wanted are Ready, all of the release, and no other is left."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        wanted = find(client)["spec"]["replicas"]
+        found = pods(client)
+        missing = judge(found, release=release, wanted=wanted)
+        if not missing:
+            return
+        if time.monotonic() > deadline:
+            raise ServiceNotReady(
+                f"the service did not become ready within {timeout_s:g} s: {missing}", hint=_look()
+            )
+        time.sleep(POLL_S)
+
+
+def judge(found: Sequence[dict[str, Any]], *, release: str, wanted: int) -> str:
+    """Return what keeps the service from being ready, empty when nothing does."""
+    others = [pod for pod in found if pod["metadata"]["labels"].get(RELEASE_LABEL) != release]
+    if others:
+        return f"{len(others)} pods of another release than {release}"
+    ready = [pod for pod in found if is_ready(pod)]
+    if len(ready) == wanted == len(found):
+        return ""
+    reasons = sorted({reason for pod in found if (reason := waits_for(pod))})
+    said = f" ({'; '.join(reasons)})" if reasons else ""
+    return f"{len(ready)} of {wanted} pods are Ready{said}"
+
+
+def is_ready(pod: dict[str, Any]) -> bool:
+    conditions = {c["type"]: c["status"] for c in pod["status"].get("conditions", [])}
+    return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]
+
+
+def waits_for(pod: dict[str, Any]) -> str:
+    """Return why a container of the pod does not run, in the kubelet's words."""
+    for container in pod["status"].get("containerStatuses", []):
+        waiting = container["state"].get("waiting")
+        if waiting:
+            return f"{waiting.get('reason', '')} {waiting.get('message', '')}".strip()
+    for condition in pod["status"].get("conditions", []):
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return str(condition.get("message", "not scheduled"))
+    return ""
+
+
+def _look() -> str:
+    return f"lab kubectl -n {NAMESPACE} get pods; lab kubectl -n {NAMESPACE} get events"
