@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.artifacts.images import Image, write_archive
+from lab.artifacts.images import Image, Layer, Packer, write_archive
 from lab.artifacts.recipe import Artifact, Workshop, architecture
 from lab.files import give_to, make_dir
 
@@ -54,46 +54,38 @@ class KubeImages:
             "agent.tar": (pause,),
             "server.tar": (pause, *server_images(workshop.needs, self.kubernetes_version)),
         }
+        packer = Packer(workshop.scratch)
         with workshop.progress.task("Packing container images") as task:
             for done, (name, images) in enumerate(archives.items()):
                 task.advance(done, len(archives), name)
                 target = output / name
-                arch = architecture()
-                write_archive(target, images, architecture=arch, work=workshop.scratch)
+                write_archive(target, images, architecture=architecture(), packer=packer)
                 target.chmod(0o644)
                 give_to(target, owner)
         return {}
 
 
 def pause_image(artifacts: Mapping[str, Artifact]) -> Image:
-    return Image(
-        tags=(PAUSE, PROBE),
-        entrypoint=("/pause",),
-        programs={"pause": program(artifacts, "pause")},
-        links={"probe": "pause"},
-    )
+    layer = Layer(programs={"pause": program(artifacts, "pause")}, links={"probe": "pause"})
+    return Image(tags=(PAUSE, PROBE), entrypoint=("/pause",), layers=(layer,))
 
 
 def server_images(artifacts: Mapping[str, Artifact], version: str) -> tuple[Image, ...]:
-    kubernetes = Image(
-        tags=tuple(f"{REGISTRY}/{component}:{version}" for component in CONTROL_PLANE),
-        entrypoint=(),
+    kubernetes = Layer(
         programs={f"{PROGRAMS}/kubernetes": program(artifacts, "kubernetes")},
         links={f"{PROGRAMS}/{component}": "kubernetes" for component in CONTROL_PLANE},
         directories={"tmp": 0o1777},
     )
-    etcd = Image(
-        tags=(ETCD,),
-        entrypoint=(),
-        programs={f"{PROGRAMS}/etcd": program(artifacts, "etcd")},
-        directories={"tmp": 0o1777},
+    etcd = Layer(
+        programs={f"{PROGRAMS}/etcd": program(artifacts, "etcd")}, directories={"tmp": 0o1777}
     )
-    coredns = Image(
-        tags=(COREDNS,),
-        entrypoint=("/coredns",),
-        programs={"coredns": program(artifacts, "coredns")},
+    coredns = Layer(programs={"coredns": program(artifacts, "coredns")})
+    tags = tuple(f"{REGISTRY}/{component}:{version}" for component in CONTROL_PLANE)
+    return (
+        Image(tags=tags, entrypoint=(), layers=(kubernetes,)),
+        Image(tags=(ETCD,), entrypoint=(), layers=(etcd,)),
+        Image(tags=(COREDNS,), entrypoint=("/coredns",), layers=(coredns,)),
     )
-    return kubernetes, etcd, coredns
 
 
 def program(artifacts: Mapping[str, Artifact], name: str) -> Path:
