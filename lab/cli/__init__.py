@@ -6,7 +6,7 @@ from types import FrameType
 
 import typer
 
-from lab.cli import _output, access, artifacts, doctor, down, power, status, up
+from lab.cli import _output, access, artifacts, doctor, down, power, service, status, up
 from lab.errors import EXIT_BUG, Interrupted, LabError, explain
 
 app = typer.Typer(
@@ -26,6 +26,10 @@ app.command()(access.kubeconfig)
 app.command(context_settings=access.PASS_ON)(access.kubectl)
 app.command(context_settings=access.PASS_ON)(access.ssh)
 app.command()(access.logs)
+app.command()(service.deploy)
+app.command()(service.reset)
+app.command(context_settings=access.PASS_ON)(service.psql)
+app.command(context_settings=access.PASS_ON)(service.chirps)
 app.command()(power.stop)
 app.command()(power.start)
 app.command()(down.down)

@@ -20,7 +20,7 @@ from lab.lifecycle.up import is_up
 from lab.paths import Paths
 from lab.progress import Progress
 from lab.service import images, placement, roles, rollout, secrets, seed
-from lab.service.database import Database
+from lab.service.database import Database, quote
 from lab.service.names import (
     APPS,
     BASE,
@@ -145,7 +145,8 @@ class Deployment:
     def _start_service(self, client: Client) -> None:
         database = Database(self.lab)
         exists = database.value(
-            f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'", database="postgres"
+            f"SELECT datname FROM pg_database WHERE datname = {quote(DATABASE)}",  # noqa: S608 - ours
+            database="postgres",
         )
         if self.changed or not exists or not _is_deployed(client, self.wish.profile):
             self.changed = True

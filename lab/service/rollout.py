@@ -84,6 +84,17 @@ def configured(client: Client) -> Configured:
     )
 
 
+def resolve(value: int | str, replicas: int, *, up: bool) -> int:
+    """Return a count for a count or percentage: maxSurge is rounded up, maxUnavailable down.
+
+    Source: https://kubernetes.io/docs/concepts/workloads/controllers/deployment/
+    """
+    if isinstance(value, int):
+        return value
+    share = replicas * int(value.removesuffix("%"))
+    return -(-share // 100) if up else share // 100
+
+
 def pods(client: Client) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = client.get(f"{BASE}/pods", labelSelector=SELECTOR)["items"]
     return items

@@ -1,0 +1,43 @@
+"""Ways into the sample service: psql in the database's pod, `chirps` in one of its own."""
+
+from collections.abc import Sequence
+
+from lab.errors import ServiceNotDeployed
+from lab.lifecycle.access import kubectl_command
+from lab.lifecycle.lab import Lab
+from lab.paths import Paths
+from lab.service.database import psql_arguments
+from lab.service.names import DATABASE, NAMESPACE, POSTGRES_POD
+
+
+def psql_command(
+    paths: Paths, name: str, arguments: Sequence[str], *, interactive: bool
+) -> tuple[list[str], dict[str, str]]:
+    """Return argv and environment that run psql as the superuser on the service's database."""
+    program = psql_arguments(DATABASE)
+    return _exec(paths, name, POSTGRES_POD, [*program, *arguments], interactive=interactive)
+
+
+def chirps_command(
+    paths: Paths, name: str, arguments: Sequence[str], *, interactive: bool
+) -> tuple[list[str], dict[str, str]]:
+    """Return argv and environment that run the service's own program in one of its pods."""
+    target = "deployment/chirps"
+    return _exec(paths, name, target, ["chirps", *arguments], interactive=interactive)
+
+
+def _exec(
+    paths: Paths, name: str, target: str, argv: Sequence[str], *, interactive: bool
+) -> tuple[list[str], dict[str, str]]:
+    _require_service(paths, name)
+    terminal = ["-it"] if interactive else ["-i"]
+    return kubectl_command(
+        paths, name, ["exec", "--quiet", *terminal, "-n", NAMESPACE, target, "--", *argv]
+    )
+
+
+def _require_service(paths: Paths, name: str) -> None:
+    if not Lab.load(paths, name).record.service_port:
+        raise ServiceNotDeployed(
+            f"lab {name!r} has no sample service", hint=f"sudo lab deploy --name {name}"
+        )
