@@ -1,0 +1,113 @@
+"""What the manifests of the service say, for each profile, and what they refuse."""
+
+from typing import Any
+
+import pytest
+
+from lab.errors import InvalidValue
+from lab.kube import manifests
+from lab.kube.apply import path_of
+
+
+def chirps(profile: str = "lab-good", **changes: Any) -> list[dict[str, Any]]:
+    values = manifests.read_values("chirps", profile) | {
+        "profile": profile,
+        "release": "v1",
+        "image": "lab.local/chirps:v1",
+        "node_port": 30080,
+    }
+    return manifests.render("chirps", **values | changes)
+
+
+def deployment(profile: str) -> dict[str, Any]:
+    found: dict[str, Any] = chirps(profile)[-1]["spec"]
+    return found
+
+
+def container(profile: str) -> dict[str, Any]:
+    found: dict[str, Any] = deployment(profile)["template"]["spec"]["containers"][0]
+    return found
+
+
+def test_each_object_has_a_path_in_the_api() -> None:
+    assert [path_of(item).rsplit("/", 2)[-2] for item in chirps()] == [
+        "services",
+        "poddisruptionbudgets",
+        "deployments",
+    ]
+
+
+def test_the_good_profile_never_has_fewer_pods_than_wanted() -> None:
+    strategy = deployment("lab-good")["strategy"]["rollingUpdate"]
+
+    assert strategy == {"maxSurge": 1, "maxUnavailable": 0}
+    assert (
+        deployment("lab-good")["progressDeadlineSeconds"]
+        > deployment("lab-good")["minReadySeconds"]
+    )
+
+
+def test_the_good_profile_waits_before_it_ends_and_starts_under_a_startup_probe() -> None:
+    good = container("lab-good")
+
+    assert good["lifecycle"] == {"preStop": {"sleep": {"seconds": 5}}}
+    assert good["startupProbe"]["httpGet"]["path"] == "/startupz"
+
+
+def test_the_default_profile_is_what_kubernetes_does_when_nobody_sets_anything() -> None:
+    plain = container("defaults")
+
+    assert deployment("defaults")["strategy"]["rollingUpdate"]["maxSurge"] == "25%"
+    assert "lifecycle" not in plain
+    assert "startupProbe" not in plain
+    assert plain["readinessProbe"]["periodSeconds"] == 10
+
+
+@pytest.mark.parametrize("profile", ["lab-good", "defaults"])
+def test_grace_is_longer_than_what_has_to_fit_into_it(profile: str) -> None:
+    values = manifests.read_values("chirps", profile)
+
+    needed = values["pre_stop_seconds"] + values["graceful_seconds"]
+    assert needed < values["termination_grace_period_seconds"]
+
+
+def test_all_values_that_are_wrong_are_told_at_once() -> None:
+    with pytest.raises(InvalidValue) as caught:
+        chirps(replicas=0, max_surge="a lot", pool_size="eight")
+
+    for name in ("replicas", "max_surge", "pool_size"):
+        assert name in caught.value.message
+
+
+def test_a_value_that_nobody_reads_is_a_mistake() -> None:
+    with pytest.raises(InvalidValue, match="replica_count"):
+        chirps(replica_count=4)
+
+
+def test_a_profile_that_is_not_there_is_told_with_those_that_are() -> None:
+    with pytest.raises(InvalidValue, match="no profile 'fast'; there are defaults, lab-good"):
+        manifests.read_values("chirps", "fast")
+
+
+def test_no_image_is_ever_pulled_and_no_password_stands_in_a_manifest() -> None:
+    rendered = [
+        *chirps(),
+        *manifests.render(
+            "postgres", image="lab.local/postgres:18", max_connections=100, reserved_connections=3
+        ),
+        *manifests.render("observer", image="lab.local/observer:1", image_key="0123456789ab"),
+        *manifests.render(
+            "migration", name="m", release="v1", image="i:1", args=["x"], database="chirps"
+        ),
+    ]
+
+    containers = [
+        each
+        for item in rendered
+        if "template" in item.get("spec", {})
+        for each in item["spec"]["template"]["spec"]["containers"]
+    ]
+    assert len(containers) == 4
+    assert {each["imagePullPolicy"] for each in containers} == {"Never"}
+    passwords = [e for c in containers for e in c.get("env", []) if "PASSWORD" in e["name"]]
+    assert all("value" not in e or e["name"].endswith("_FILE") for e in passwords)
