@@ -1,0 +1,90 @@
+"""What did the database say of itself: its schema, who waits for a lock, how many connect?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lab.report.axis import Axis
+from lab.scenario.events import NS, Event
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaStep:
+    """The schema became `version` at `second`, give or take `bound_s`."""
+
+    second: float
+    version: int
+    bound_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Highest value of each second, None where the database was not heard of.
+
+    `schema` is the version at the end of each second, by the times of the commits.
+    """
+
+    steps: tuple[SchemaStep, ...]
+    schema: tuple[int | None, ...]
+    blocked: tuple[int | None, ...]
+    connections: tuple[int | None, ...]
+    samples: int
+    unanswered: int
+
+
+def find_database(events: Sequence[Event], axis: Axis) -> Database:
+    samples = [each for each in events if each["kind"] == "db"]
+    answered = [each for each in samples if not each.get("error")]
+    steps = _steps(events, axis)
+    return Database(
+        steps=steps,
+        schema=_versions(steps, _first_version(answered, axis, steps), axis),
+        blocked=_highest(answered, "blocked", axis),
+        connections=_highest(answered, "connections", axis),
+        samples=len(samples),
+        unanswered=len(samples) - len(answered),
+    )
+
+
+def _steps(events: Sequence[Event], axis: Axis) -> tuple[SchemaStep, ...]:
+    found = (
+        SchemaStep(axis.second(each["t"]), each["version"], _whole(each.get("bound")) / NS)
+        for each in events
+        if each["kind"] == "schema"
+    )
+    return tuple(sorted(found, key=lambda step: (step.second, step.version)))
+
+
+def _first_version(
+    answered: Sequence[Event], axis: Axis, steps: tuple[SchemaStep, ...]
+) -> int | None:
+    """Return the version that was there before any commit that was seen."""
+    before = steps[0].second if steps else float("inf")
+    for each in answered:
+        if axis.second(each["t"]) < before and isinstance(each.get("schema"), int):
+            return int(each["schema"])
+    return None
+
+
+def _versions(
+    steps: tuple[SchemaStep, ...], version: int | None, axis: Axis
+) -> tuple[int | None, ...]:
+    found: list[int | None] = []
+    left = list(steps)
+    for second in axis.seconds:
+        while left and left[0].second < second + 1:
+            version = left.pop(0).version
+        found.append(version)
+    return tuple(found)
+
+
+def _highest(answered: Sequence[Event], key: str, axis: Axis) -> tuple[int | None, ...]:
+    found: list[int | None] = [None] * len(axis)
+    for each in answered:
+        place, value = axis.bin(each["t"]), each.get(key)
+        if place is not None and isinstance(value, int):
+            found[place] = max(value, found[place] or 0)
+    return tuple(found)
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,135 @@
+"""What does the directory of a run hold, as far as it can be read?
+
+    <run>/run.json                      what was run: scenario, stage, seed, guide
+    <run>/<variant>/history.jsonl       one event a line
+    <run>/<variant>/verdict.json        what was judged
+
+A run that was killed, or a disk that was full, leaves a history that ends anywhere. A verdict
+refuses such a history; a report shows what can be read and tells what cannot, one sentence
+each.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.errors import HistoryDamaged, NoSuchRun
+from lab.report.clean import clean
+from lab.scenario.events import Event, problem_with
+from lab.scenario.verdict import Verdict
+
+HISTORY, VERDICT, RUN = "history.jsonl", "verdict.json", "run.json"
+
+# The two that make the comparison come first; proofs follow in the order of their names.
+_FIRST = ("careless", "careful")
+
+# No clock counts further, and no chart can show it.
+_LATEST = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVariant:
+    """`verdict` is None when there is none to be read; `damage` says what could not be read."""
+
+    name: str
+    events: tuple[Event, ...]
+    verdict: Verdict | None
+    damage: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """`name` is the directory's own: the moment the run began, as 20261125T013000Z."""
+
+    name: str
+    run: Mapping[str, Any]
+    variants: tuple[StoredVariant, ...]
+    damage: tuple[str, ...]
+
+
+def load(directory: Path) -> StoredRun:
+    """Read a run. Raises NoSuchRun where there is none, HistoryDamaged where it has no history."""
+    if not directory.is_dir():
+        raise NoSuchRun(f"no run at {str(directory)!r}", hint="lab report list")
+    run, damage = _load_object(directory / RUN)
+    # Resolved, because `latest` is a link and the page must not depend on how it was asked for.
+    return StoredRun(
+        name=directory.resolve().name,
+        run=run or {},
+        variants=tuple(_load_variant(each) for each in _variants(directory)),
+        damage=damage,
+    )
+
+
+def _variants(directory: Path) -> list[Path]:
+    found = [each for each in directory.iterdir() if (each / HISTORY).is_file()]
+    if not found:
+        raise HistoryDamaged(f"run {str(directory)!r} holds no history", hint=f"ls -l {directory}")
+    order = {name: place for place, name in enumerate(_FIRST)}
+    return sorted(found, key=lambda each: (order.get(each.name, len(order)), each.name))
+
+
+def _load_variant(directory: Path) -> StoredVariant:
+    events, damage = read_history((directory / HISTORY).read_bytes())
+    told, unread = _load_object(directory / VERDICT)
+    verdict = None
+    if told is not None:
+        try:
+            verdict = Verdict.from_json(told)
+        except (ValueError, TypeError, LookupError):
+            unread = (f"{VERDICT} is no verdict",)
+    return StoredVariant(directory.name, events, verdict, (*damage, *unread))
+
+
+def _load_object(path: Path) -> tuple[Mapping[str, Any] | None, tuple[str, ...]]:
+    if not path.is_file():
+        return None, (f"{path.name} is missing",)
+    found = _parse_json(path.read_bytes())
+    if isinstance(found, dict):
+        return found, ()
+    return None, (f"{path.name} cannot be read",)
+
+
+def read_history(content: bytes) -> tuple[tuple[Event, ...], tuple[str, ...]]:
+    """Return the events that can be read, and a sentence for each thing that cannot."""
+    *lines, rest = content.split(b"\n")
+    events: list[Event] = []
+    broken: list[int] = []
+    for place, line in enumerate(lines, start=1):
+        event = _parse_json(line)
+        if problem_with(event) or not _is_in_time(event):
+            broken.append(place)
+        else:
+            events.append(event)
+    return tuple(events), tuple(_tell_damage(events, broken, len(lines), cut=bool(rest)))
+
+
+def _parse_json(text: bytes) -> Any:
+    """Return what `text` holds, None where it is no JSON."""
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refuse(constant: str) -> None:
+    # Python reads NaN and Infinity, a browser does not.
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _is_in_time(event: Event) -> bool:
+    done = event.get("done", 0)
+    return abs(event["t"]) < _LATEST and isinstance(done, int) and abs(done) < _LATEST
+
+
+def _tell_damage(events: list[Event], broken: list[int], total: int, *, cut: bool) -> Iterator[str]:
+    if cut:
+        yield "the history ends in the middle of a line: its writer was stopped"
+    if broken:
+        yield f"{len(broken)} of {total} lines of the history are damaged, first line {broken[0]}"
+    begun = {clean(each.get("stream")) for each in events if each["kind"] == "stream"}
+    closed = {clean(each.get("stream")) for each in events if each["kind"] == "closed"}
+    if left_open := sorted(begun - closed):
+        yield f"never closed, so perhaps incomplete: {', '.join(left_open)}"

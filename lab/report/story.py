@@ -1,0 +1,115 @@
+"""What happened, in at most six lines with measured numbers."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from lab.report import pods, words
+from lab.report.axis import Axis
+from lab.report.clean import clean
+from lab.report.database import Database
+from lab.report.timeline import describe
+from lab.report.traffic import Traffic, is_failure
+from lab.scenario import stats
+from lab.scenario.events import NS, Event
+
+MOST_LINES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`second` on the axis, None for what has no moment."""
+
+    second: float | None
+    text: str
+
+
+def tell(
+    events: Sequence[Event], axis: Axis, traffic: Traffic, database: Database
+) -> tuple[Line, ...]:
+    """Tell baseline, faults, schema, rollout, first, worst and last failure, in that order."""
+    requests = [each for each in events if each["kind"] == "request"]
+    # By their end: a failure counts from the moment its user saw it.
+    failed = sorted((e for e in requests if is_failure(e)), key=lambda each: int(each["done"]))
+    lines = [
+        *_baseline(requests, axis),
+        *_faults(events, axis, database),
+        *_rollout(events, axis),
+        *_failures(failed, axis, traffic, database),
+    ]
+    return tuple(lines[:MOST_LINES])
+
+
+def _baseline(requests: Sequence[Event], axis: Axis) -> Iterator[Line]:
+    before = [each for each in requests if each["t"] < axis.origin]
+    if not axis.at_fault or not before:
+        yield Line(None, f"no fault came; {words.times(len(requests), 'request')} were sent")
+        return
+    failures = sum(map(is_failure, before))
+    p99 = stats.percentile([(each["done"] - each["t"]) / 1e6 for each in before], 0.99)
+    start = axis.second(min(each["t"] for each in before))
+    yield Line(
+        start,
+        f"baseline: {words.times(len(before), 'request')}, {words.number(failures)} failed, "
+        f"p99 {words.milliseconds(p99)}",
+    )
+
+
+def _faults(events: Sequence[Event], axis: Axis, database: Database) -> Iterator[Line]:
+    asked = [e for e in events if e["kind"] == "fault" and e["what"] == "requested"]
+    if not asked:
+        return
+    told = ", ".join(
+        f"{clean(each['name'])} at {words.moment(axis.second(each['t']))}" for each in asked[:3]
+    )
+    yield Line(axis.second(asked[0]["t"]), f"requested: {told}")
+    if steps := [each for each in database.steps if each.second >= axis.first]:
+        commits = ", ".join(
+            f"schema {each.version} committed (± {words.milliseconds(each.bound_s * 1000)})"
+            for each in steps[:2]
+        )
+        yield Line(steps[0].second, commits)
+
+
+def _rollout(events: Sequence[Event], axis: Axis) -> Iterator[Line]:
+    rollout = pods.find_rollout(events, axis)
+    if rollout is None:
+        return
+    text = f"first {rollout.new} pod serves"
+    if rollout.old:
+        gone = "never gone" if rollout.gone is None else f"gone at {words.moment(rollout.gone)}"
+        text += f"; {rollout.old} {gone}"
+    yield Line(rollout.came, text)
+
+
+def _failures(
+    failed: Sequence[Event], axis: Axis, traffic: Traffic, database: Database
+) -> Iterator[Line]:
+    total = words.times(traffic.requests, "request")
+    if not failed:
+        yield Line(None, f"no request failed, of {total}")
+        return
+    first, last = failed[0], failed[-1]
+    after = _after_commit(axis.second(first["done"]), database)
+    yield Line(axis.second(first["done"]), f"first failure: {describe(first)}{after}")
+    share = words.percent(len(failed) / traffic.requests)
+    span = (last["done"] - first["done"]) / NS
+    yield Line(
+        axis.second(last["done"]),
+        f"last failure, {words.seconds(span)} after the first; "
+        f"{words.number(len(failed))} of {total} failed ({share}), {_worst(axis, traffic)}",
+    )
+
+
+def _after_commit(second: float, database: Database) -> str:
+    before = [each for each in database.steps if each.second <= second]
+    if not before:
+        return ""
+    return f", {words.seconds(second - before[-1].second)} after schema {before[-1].version}"
+
+
+def _worst(axis: Axis, traffic: Traffic) -> str:
+    columns = [band.counts for band in traffic.bands if band.failed]
+    sums = [sum(each) for each in zip(*columns, strict=True)]
+    worst = max(range(len(sums)), key=sums.__getitem__)
+    sent = sum(band.counts[worst] for band in traffic.bands)
+    return f"at worst {sums[worst]} of {sent} at {axis.first + worst:+d} s"

@@ -1,0 +1,227 @@
+"""What is there to show of a run? Computed once; terminal and page show the same numbers.
+
+A pure function of what is stored: no clock, no chance, everything in a fixed order, so the
+page is the same file each time. All text in a view is harmless (see `clean`).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.report import figures, stored, timeline, words
+from lab.report.axis import Axis, find_axis
+from lab.report.clean import clean, clean_paragraphs
+from lab.report.conditions import list_conditions
+from lab.report.database import Database, find_database
+from lab.report.figures import Figure, ReleaseRow
+from lab.report.marks import Mark, find_marks
+from lab.report.pods import PodBand, find_pods
+from lab.report.story import Line, tell
+from lab.report.traffic import Traffic, find_traffic
+from lab.scenario.verdict import CheckResult, Outcome, Verdict
+
+NO_VERDICT = "no verdict"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRow:
+    """A prediction beside its measurement, in words; `ok` None: the history does not tell."""
+
+    name: str
+    ok: bool | None
+    claim: str
+    predicted: str
+    measured: str
+    tolerance: str
+    formula: str
+    detail: str
+
+    @property
+    def mark(self) -> str:
+        return {True: "holds", False: "fails", None: "unknown"}[self.ok]
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureLine:
+    release: str
+    sqlstate: str
+    endpoint: str
+    outcome: str
+    count: int
+    share: str
+
+
+@dataclass(frozen=True, slots=True)
+class VariantView:
+    """One variant. `damage` says what is missing from its history; `sizes` are the checks that
+    predict how much breaks, the first two that count something: they stand largest."""
+
+    name: str
+    outcome: str
+    as_predicted: bool | None
+    headline: str
+    reasons: tuple[str, ...]
+    damage: tuple[str, ...]
+    sizes: tuple[CheckRow, ...]
+    checks: tuple[CheckRow, ...]
+    signature: tuple[SignatureLine, ...]
+    figures: tuple[Figure, ...]
+    releases: tuple[ReleaseRow, ...]
+    conditions: tuple[Figure, ...]
+    story: tuple[Line, ...]
+    timeline: tuple[timeline.Row, ...]
+    marks: tuple[Mark, ...]
+    axis: Axis
+    traffic: Traffic
+    pods: tuple[PodBand, ...]
+    database: Database
+
+    @property
+    def is_believable(self) -> bool:
+        return self.outcome not in (Outcome.INVALID, NO_VERDICT)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One run. `place` tells stage, distribution and clock in one line."""
+
+    scenario: str
+    run: str
+    title: str
+    question: str
+    page: tuple[str, ...]
+    lesson: tuple[str, ...]
+    place: str
+    lab: str
+    outcome: str
+    damage: tuple[str, ...]
+    variants: tuple[VariantView, ...]
+
+
+def load(directory: Path) -> View:
+    """Read a run and compute what there is to show. Raises NoSuchRun, HistoryDamaged."""
+    return build(stored.load(directory))
+
+
+def build(run: stored.StoredRun) -> View:
+    variants = tuple(_build_variant(each) for each in run.variants)
+    told = {**_facts(run), **run.run}
+    return View(
+        scenario=clean(told.get("scenario")) or "unnamed scenario",
+        run=clean(run.name),
+        title=clean(told.get("title")),
+        question=clean(told.get("question")),
+        page=clean_paragraphs(told.get("page")),
+        lesson=clean_paragraphs(told.get("lesson")),
+        place=_place(told),
+        lab=clean(told.get("lab")),
+        outcome=_outcome(variants),
+        damage=run.damage,
+        variants=variants,
+    )
+
+
+def _facts(run: stored.StoredRun) -> dict[str, Any]:
+    """Return what the first line of the first history tells of itself."""
+    for variant in run.variants:
+        for event in variant.events:
+            if event["kind"] == "run":
+                return {"scenario": event["scenario"], **event["facts"]}
+    return {}
+
+
+def _place(told: dict[str, Any]) -> str:
+    distribution = f"{clean(told.get('distribution'))} {clean(told.get('version'))}".strip()
+    stage = clean(told.get("stage")) or "unknown stage"
+    clock = clean(told.get("clock"))
+    parts = [stage, distribution, f"{clock} clock" if clock else ""]
+    return ", ".join(filter(None, parts))
+
+
+def _outcome(variants: tuple[VariantView, ...]) -> str:
+    if not all(each.is_believable for each in variants):
+        return "this run proves nothing"
+    return "as predicted" if all(each.as_predicted for each in variants) else "not as predicted"
+
+
+def _build_variant(variant: stored.StoredVariant) -> VariantView:
+    events, verdict = variant.events, variant.verdict
+    axis = find_axis(events)
+    traffic = find_traffic(events, axis)
+    database = find_database(events, axis)
+    checks = tuple(_check_row(each) for each in verdict.checks) if verdict else ()
+    return VariantView(
+        name=clean(variant.name),
+        outcome=verdict.outcome.value if verdict else NO_VERDICT,
+        as_predicted=verdict.as_predicted if verdict else None,
+        headline=_headline(verdict, traffic),
+        reasons=tuple(map(clean, verdict.reasons)) if verdict else (),
+        damage=(*variant.damage, *_what_is_cut(axis)),
+        sizes=_sizes(verdict, checks),
+        checks=checks,
+        signature=_signature(verdict),
+        figures=figures.list_figures(verdict.figures) if verdict else (),
+        releases=figures.by_release(traffic),
+        conditions=list_conditions(events, database),
+        story=tell(events, axis, traffic, database),
+        timeline=timeline.find_timeline(events, axis),
+        marks=find_marks(events, axis, database),
+        axis=axis,
+        traffic=traffic,
+        pods=find_pods(events, axis),
+        database=database,
+    )
+
+
+def _headline(verdict: Verdict | None, traffic: Traffic) -> str:
+    if verdict is None:
+        return figures.count_text(traffic)
+    found = verdict.figures
+    total = words.times(found.requests, "request")
+    share = figures.share_with_interval(found.failures, found.requests)
+    return f"{words.number(found.failures)} of {total} failed ({share})"
+
+
+def _what_is_cut(axis: Axis) -> tuple[str, ...]:
+    return ("the history spans more than can be shown; the charts are cut",) if axis.is_cut else ()
+
+
+def _check_row(check: CheckResult) -> CheckRow:
+    return CheckRow(
+        name=clean(check.name),
+        ok=check.ok,
+        claim=clean(check.claim),
+        predicted=words.anything(check.predicted),
+        measured=words.anything(check.measured),
+        tolerance=clean(check.tolerance),
+        formula=clean(check.formula),
+        detail=clean(check.detail),
+    )
+
+
+def _sizes(verdict: Verdict | None, rows: tuple[CheckRow, ...]) -> tuple[CheckRow, ...]:
+    """Return what predicts a number of things: shares and delays are measured in fractions."""
+    checks = verdict.checks if verdict else ()
+    counted = (
+        row
+        for check, row in zip(checks, rows, strict=True)
+        if isinstance(check.predicted, int | float) and type(check.measured) is int
+    )
+    return tuple(counted)[:2]
+
+
+def _signature(verdict: Verdict | None) -> tuple[SignatureLine, ...]:
+    if verdict is None:
+        return ()
+    total = sum(row.count for row in verdict.signature)
+    return tuple(
+        SignatureLine(
+            release=clean(row.release) or "nobody",
+            sqlstate=clean(row.sqlstate) or words.NOTHING,
+            endpoint=clean(row.endpoint),
+            outcome=clean(row.outcome),
+            count=row.count,
+            share=words.percent(row.count / total) if total else words.NOTHING,
+        )
+        for row in verdict.signature
+    )
