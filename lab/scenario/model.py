@@ -39,12 +39,14 @@ class Role(StrEnum):
 class Condition:
     """What a step waits for: `sentence` completes "waiting until ...".
 
-    `holds` gets the history so far and the observer's clock in ns.
+    `holds` gets the history so far and the observer's clock in ns. `needs` names the
+    phases and steps it refers to.
     """
 
     sentence: str
     holds: Callable[[History, int], bool]
     within_s: float
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

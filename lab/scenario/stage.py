@@ -32,7 +32,10 @@ class Stage(Protocol):
         ...
 
     def reset(self) -> None:
-        """Bring the start state about: leftovers healed, v1, schema 5, seed, all ready."""
+        """Bring the start state about: v1, schema 5, seed, all ready.
+
+        Also heals what an earlier run left: what is still open in the undo log.
+        """
         ...
 
     def start(self, run: str, load: Load) -> None:
