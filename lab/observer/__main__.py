@@ -9,7 +9,12 @@ from pathlib import Path
 
 from lab.observer import server, work
 
-WORKERS = {"load": work.load}
+WORKERS = {
+    "load": work.load,
+    "watch": work.watch,
+    "database": work.database,
+    "audit": work.audit,
+}
 
 
 def main(argv: Sequence[str]) -> int:

@@ -13,6 +13,7 @@ from lab.observer.stream import Stream
 from lab.observer.streamfile import SUFFIX
 
 SPEC = "spec.json"
+INVARIANTS = "invariants.json"
 
 
 def create(directory: Path, spec: LoadSpec, *, instance: str) -> None:

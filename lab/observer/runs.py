@@ -5,7 +5,6 @@ hole, so nothing may be concluded from it. The others are then ended in good ord
 """
 
 import asyncio
-import contextlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -18,7 +17,6 @@ from lab.observer.child import Child
 from lab.observer.spec import LoadSpec
 
 AUDIT = "audit"
-INVARIANTS = "invariants.json"
 
 
 class State(StrEnum):
@@ -78,9 +76,9 @@ class Runs:
     async def audit(self, run: str, invariants: Sequence[Any]) -> None:
         self._require(run, State.RUNNING, State.STOPPED)
         directory = self.directory(run)
-        if AUDIT in self._children or (directory / INVARIANTS).exists():
+        if AUDIT in self._children or (directory / rundir.INVARIANTS).exists():
             raise Conflict(f"run {run} has been audited")
-        (directory / INVARIANTS).write_text(json.dumps(invariants))
+        (directory / rundir.INVARIANTS).write_text(json.dumps(invariants))
         await self._start([AUDIT])
 
     async def delete(self, run: str) -> None:
@@ -133,11 +131,3 @@ class Runs:
     def _settle(self) -> None:
         if self.state is State.STOPPING and not self._children:
             self.state = State.STOPPED
-
-
-def remove_unfinished(directory: Path) -> None:
-    """Remove runs whose directory was begun and has no spec, as a crash leaves them."""
-    for path in directory.iterdir():
-        if path.is_dir() and not (path / rundir.SPEC).exists():
-            with contextlib.suppress(OSError):
-                shutil.rmtree(path)

@@ -57,11 +57,15 @@ class Stream:
         try:
             self.write(closed)
         finally:
-            self._end.set()
-            self._thread.join()
-            os.close(self._descriptor)
+            self.abandon()
         if self._error:
             raise StreamFailed(f"stream {self.name} cannot be written") from self._error
+
+    def abandon(self) -> None:
+        """End without the `closed` line, so that a reader knows that something is missing."""
+        self._end.set()
+        self._thread.join()
+        os.close(self._descriptor)
 
     def _keep_writing(self) -> None:
         synced = time.monotonic()

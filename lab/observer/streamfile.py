@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,17 @@ def read(path: Path, offset: int, *, at_most: int = AT_MOST) -> tuple[bytes, Ext
             content = os.pread(file.fileno(), extent.size - offset, offset)
             return content[: content.find(b"\n") + 1], extent
     return content[: content.rfind(b"\n") + 1], extent
+
+
+def complete_lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines there are now; what is being written is left out."""
+    with path.open("rb") as file:
+        left = _measure(file.fileno()).size
+        for line in file:
+            left -= len(line)
+            if left < 0:
+                return
+            yield line
 
 
 def _measure(descriptor: int) -> Extent:

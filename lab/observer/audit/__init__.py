@@ -1,0 +1,1 @@
+"""Compare what the service acknowledged with what is stored and can be read."""
