@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lab import artifacts
 from lab.artifacts.recipe import Artifact
-from lab.artifacts.serviceimages import RELEASES, ServiceImages, service_recipes
+from lab.artifacts.serviceimages import RELEASES, service_recipes
 from lab.errors import LabError, RequestRefused, ServiceNotReady
 from lab.kube import apply, manifests
 from lab.kube.client import Client
@@ -85,13 +85,13 @@ class Deployment:
 
     def run(self) -> Deployed:
         client = self.lab.connect()
-        artifact = self._build()
-        self._import(client, artifact)
+        built = self._build()
+        self._import(client, built)
         with self.progress.task("Starting PostgreSQL"):
-            self._start_database(client)
-        self._seed(client, artifact)
+            self._start_database(client, _key(built, "postgres"))
+        self._seed(client, _key(built, "chirps"))
         with self.progress.task("Starting the observer"):
-            self._start_observer(client, artifact)
+            self._start_observer(client, _key(built, "observer"))
         self._start_service(client)
         publish.publish_service(self.lab)
         return Deployed(
@@ -101,20 +101,20 @@ class Deployment:
             changed=self.changed,
         )
 
-    def _build(self) -> Artifact:
+    def _build(self) -> dict[str, Artifact]:
         built = artifacts.ensure(service_recipes(), paths=self.lab.paths, progress=self.progress)
         # Named in the record, so that `lab artifacts prune` leaves them.
         known = {name: str(artifact.path) for name, artifact in built.items()}
         self.lab.update(artifacts=self.lab.record.artifacts | known)
-        return built[ServiceImages().name]
+        return built
 
-    def _import(self, client: Client, artifact: Artifact) -> None:
+    def _import(self, client: Client, built: dict[str, Artifact]) -> None:
         places = placement.place(self.lab.record.nodes)
         placement.label_nodes(client, places)
         with self.progress.task("Importing the service's images") as task:
-            self.changed |= images.import_images(self.lab, artifact, places, task) > 0
+            self.changed |= images.import_images(self.lab, built, places, task) > 0
 
-    def _start_database(self, client: Client) -> None:
+    def _start_database(self, client: Client, image_key: str) -> None:
         apply.apply_all(client, manifests.render("service-base"))
         passwords = secrets.ensure(client, tuple(RELEASES))
         apply.apply_all(
@@ -122,6 +122,7 @@ class Deployment:
             manifests.render(
                 "postgres",
                 image=POSTGRES_IMAGE,
+                image_key=image_key,
                 max_connections=MAX_CONNECTIONS,
                 reserved_connections=RESERVED_CONNECTIONS,
             ),
@@ -129,16 +130,16 @@ class Deployment:
         wait_for_pod(client, POSTGRES_POD, "postgres", timeout_s=self.timeout_s)
         Database(self.lab).run(roles.statements(passwords), database="postgres")
 
-    def _seed(self, client: Client, artifact: Artifact) -> None:
+    def _seed(self, client: Client, image_key: str) -> None:
         database = Database(self.lab)
-        wanted = Seed(self.wish.users, self.wish.chirps, artifact.key)
+        wanted = Seed(self.wish.users, self.wish.chirps, image_key)
         with self.progress.task("Filling the template database") as task:
             self.changed |= seed.ensure_template(database, client, wanted, task)
 
-    def _start_observer(self, client: Client, artifact: Artifact) -> None:
+    def _start_observer(self, client: Client, image_key: str) -> None:
         apply.apply_all(
             client,
-            manifests.render("observer", image=OBSERVER_IMAGE, image_key=artifact.key),
+            manifests.render("observer", image=OBSERVER_IMAGE, image_key=image_key),
         )
         wait_for_pod(client, OBSERVER_POD, "observer", timeout_s=self.timeout_s)
 
@@ -156,6 +157,10 @@ class Deployment:
             rollout.wait_ready(
                 client, release=rollout.configured(client).release, timeout_s=self.timeout_s
             )
+
+
+def _key(built: dict[str, Artifact], archive: str) -> str:
+    return built[images.artifact_name(archive)].key
 
 
 def address(lab: Lab) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from lab.artifacts.recipe import Artifact
-from lab.artifacts.serviceimages import ARCHIVES, DIRECTORY
+from lab.artifacts.serviceimages import DIRECTORY, image_ids
 from lab.lifecycle.access import run_on_node
 from lab.lifecycle.lab import Lab
 from lab.machines.nspawn import STORE
@@ -19,18 +19,25 @@ from lab.service.names import APP, DATA, SERVER, RoleLabel
 
 IMPORT_BOUND_S = 180.0
 IMPORTED = "imported"
-# Which archive a role needs; archives are named by lab.artifacts.serviceimages.
+# Which archive a role needs, and the artifact that holds it.
 NEEDED = {SERVER: "observer", DATA: "postgres", APP: "chirps"}
 
 
+def artifact_name(archive: str) -> str:
+    return f"{archive}-images"
+
+
 def import_images(
-    lab: Lab, artifact: Artifact, roles: Mapping[Node, tuple[RoleLabel, ...]], task: Task
+    lab: Lab,
+    artifacts: Mapping[str, Artifact],
+    roles: Mapping[Node, tuple[RoleLabel, ...]],
+    task: Task,
 ) -> int:
     """Import on every node side by side; return on how many something had to be done."""
     wanted = {node: tuple(NEEDED[label] for label in labels) for node, labels in roles.items()}
+    scripts = {node: script(artifacts, archives) for node, archives in wanted.items()}
     done = 0
     with ThreadPoolExecutor(max_workers=max(len(wanted), 1)) as pool:
-        scripts = {node: script(artifact, archives) for node, archives in wanted.items()}
         outputs = pool.map(
             lambda node: run_on_node(lab, node, scripts[node], timeout_s=IMPORT_BOUND_S), wanted
         )
@@ -40,13 +47,17 @@ def import_images(
     return done
 
 
-def script(artifact: Artifact, archives: tuple[str, ...]) -> str:
+def script(artifacts: Mapping[str, Artifact], archives: tuple[str, ...]) -> str:
     """Return the shell commands that import what is missing of the archives on one node."""
-    return "\n".join(["set -e", *(_import(artifact, archive) for archive in archives)])
+    ids = image_ids(artifacts)
+    steps = (
+        _import(artifacts[artifact_name(archive)], archive, tuple(ids[f"{archive}.tar"]))
+        for archive in archives
+    )
+    return "\n".join(["set -e", *steps])
 
 
-def _import(artifact: Artifact, archive: str) -> str:
-    names = ARCHIVES[archive]
+def _import(artifact: Artifact, archive: str, names: tuple[str, ...]) -> str:
     stamp = f"/var/lib/lab/stamps/service-{archive}-{artifact.key}"
     file = f"{STORE}/{artifact.path.name}/tree/{DIRECTORY}/{archive}.tar"
     have = " && ".join(f'echo "$have" | grep -qxF {shlex.quote(name)}' for name in names)

@@ -93,7 +93,11 @@ def test_no_image_is_ever_pulled_and_no_password_stands_in_a_manifest() -> None:
     rendered = [
         *chirps(),
         *manifests.render(
-            "postgres", image="lab.local/postgres:18", max_connections=100, reserved_connections=3
+            "postgres",
+            image="lab.local/postgres:18",
+            image_key="0123456789ab",
+            max_connections=100,
+            reserved_connections=3,
         ),
         *manifests.render("observer", image="lab.local/observer:1", image_key="0123456789ab"),
         *manifests.render(
