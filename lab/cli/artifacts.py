@@ -25,11 +25,11 @@ def build(json: Json = False) -> None:
         sudo lab artifacts build
     """
     from lab import artifacts
+    from lab.lifecycle.cache import all_recipes
     from lab.paths import find_paths
-    from lab.provision.distribution import choose
 
     progress = _output.make_progress()
-    built = artifacts.ensure(choose("kubeadm").recipes(), paths=find_paths(), progress=progress)
+    built = artifacts.ensure(all_recipes(), paths=find_paths(), progress=progress)
     if json:
         _output.show_json([{"name": a.name, "key": a.key, "path": a.path} for a in built.values()])
     else:
@@ -67,12 +67,11 @@ def export_bundle(file: Bundle) -> None:
         sudo lab artifacts export lab-bundle.tar
     """
     from lab import artifacts
+    from lab.lifecycle.cache import all_recipes
     from lab.paths import find_paths
-    from lab.provision.distribution import choose
 
-    recipes = choose("kubeadm").recipes()
     progress = _output.make_progress()
-    artifacts.export_bundle(file, recipes, paths=find_paths(), progress=progress)
+    artifacts.export_bundle(file, all_recipes(), paths=find_paths(), progress=progress)
     _output.show(f"Wrote {file}, {file.stat().st_size / 1e6:.0f} MB")
 
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lab import artifacts
-from lab.artifacts import Prune, Pruned
+from lab.artifacts import Prune, Pruned, Recipe
+from lab.artifacts.serviceimages import service_recipes
 from lab.lifecycle import record as records
 from lab.paths import Paths
 from lab.provision.distribution import choose
@@ -19,6 +20,11 @@ class Cached:
     size: int
     built: str
     used: bool
+
+
+def all_recipes() -> tuple[Recipe, ...]:
+    """Return the recipes of everything that labs are made from: the nodes and the service."""
+    return (*choose("kubeadm").recipes(), *service_recipes())
 
 
 def list_cached(paths: Paths) -> list[Cached]:
@@ -38,4 +44,4 @@ def list_cached(paths: Paths) -> list[Cached]:
 def prune_cache(paths: Paths, what: Prune) -> Pruned:
     """Remove from the cache what may go; never what a lab stands on."""
     keep = records.artifacts_in_use(paths)
-    return artifacts.prune(paths, what=what, keep=keep, recipes=choose("kubeadm").recipes())
+    return artifacts.prune(paths, what=what, keep=keep, recipes=all_recipes())

@@ -3,6 +3,7 @@
 import json
 
 from lab import artifacts, doctor
+from lab.artifacts.serviceimages import service_recipes
 from lab.doctor import Command, Finding
 from lab.errors import InvalidValue, LabError
 from lab.files import make_dir
@@ -17,10 +18,12 @@ from lab.residue import Difference, Fingerprint, compare, take_fingerprint
 def examine_host(paths: Paths, name: str) -> list[Finding]:
     """Return every precondition of the sandbox on this host, met or not."""
     missing = artifacts.missing(choose("kubeadm").recipes(), paths)
+    lacking = {*missing, *artifacts.missing(service_recipes(), paths)}
     return doctor.examine(
         paths=paths,
         lab_dir=paths.lab(check_lab_name(name)),
-        node_root_cached="noderoot" not in missing,
+        # Both are Debian, and need the same program to be made.
+        node_root_cached=not lacking & {"noderoot", "pythonbase"},
         artifacts_cached=not missing,
     )
 

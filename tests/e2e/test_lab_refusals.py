@@ -13,6 +13,7 @@ import pytest
 
 from lab import artifacts
 from lab.artifacts import Artifact
+from lab.lifecycle.cache import all_recipes
 from lab.paths import find_paths
 from lab.provision.distribution import choose
 from tests.e2e.home import Home, Watch, copy_tree, make_path, wait_for
@@ -126,7 +127,7 @@ def test_a_disk_that_is_too_small_is_refused_before_anything_is_made(
 def own_cache(home: Home) -> Home:
     """Give the home a cache of its own with the real artifacts in it, by hard links."""
     real = find_paths()
-    recipes = choose("kubeadm").recipes()
+    recipes = all_recipes()
     assert artifacts.missing(recipes, real) == [], "run lab artifacts build first"
     home.cache = home.directory / "cache"
     for artifact in artifacts.locate(recipes, real).values():
@@ -167,7 +168,7 @@ def test_after_a_corrupted_artifact_was_replaced_the_next_command_goes_on(own_ca
     shutil.rmtree(artifact.path)
     copy_tree(find_paths().cache / "artifacts" / artifact.path.name, artifact.path)
 
-    assert len(home.json("artifacts", "build")) == len(choose("kubeadm").recipes())
+    assert len(home.json("artifacts", "build")) == len(all_recipes())
 
 
 def test_a_failing_build_is_told_with_its_reason_and_leaves_no_half_of_it(home: Home) -> None:
