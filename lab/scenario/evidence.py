@@ -44,3 +44,9 @@ def baseline_window(history: History) -> Window:
 
 def verdict_window(history: History) -> Window:
     return Window(phase_began(history, "run"), phase_began(history, "verify"))
+
+
+def requested(history: History, fault: str) -> int | None:
+    """Return when the fault of that name was injected last, in ns; None while it was not."""
+    event = history.last("fault", name=fault, what="requested")
+    return int(event["t"]) if event else None
