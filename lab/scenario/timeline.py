@@ -56,6 +56,23 @@ def rolled_out(release: str, *, within_s: float = 180) -> Condition:
     return Condition(f"{release} is rolled out", holds, within_s)
 
 
+def gone(release: str, *, within_s: float = 90) -> Condition:
+    """No connection can meet `release` any more: its last pod has ended.
+
+    A rollout is complete before that: pods that terminate are not counted, and still
+    answer on connections that exist.
+    """
+
+    def holds(history: History, _now: int) -> bool:
+        try:
+            reach.gone(history, release, ready=False)
+        except MissingEvidence:
+            return False
+        return True
+
+    return Condition(f"the last pod of {release} has ended", holds, within_s)
+
+
 def _is_complete(deployment: Event, release: str) -> bool:
     return bool(
         deployment["release"] == release
