@@ -1,24 +1,23 @@
 """How did a request end? Never just "error": the signature of a failure needs the kind."""
 
-import asyncio
 import errno
 from enum import StrEnum
 
-import aiohttp
+from lab.observer.answers import Malformed
+from lab.observer.connection import Ended
 
 # What the client's own host lacks: the request never was a question to the service.
 OWN_LIMITS = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 )
-# kube-proxy rejects by ICMP, which a kernel reports as one of these.
-REFUSALS = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH})
 
 
 class Outcome(StrEnum):
     """The end of a request.
 
-    `reset`: the connection ended before any of the answer. `truncated`: the answer began
-    and did not end. `client_cap`: the client had no room for it, so it was never sent.
+    `refused`: no connection came about, and we were told so. `reset`: the connection ended
+    before any of the answer. `truncated`: the answer began and did not end, or cannot be
+    read. `client_cap`: the client had no room for it, so it was never sent.
     """
 
     OK = "ok"
@@ -39,25 +38,17 @@ def of_status(status: int) -> Outcome:
     return Outcome.HTTP_4XX if status < 500 else Outcome.HTTP_5XX
 
 
-def of_error(error: Exception, *, connected: bool, answering: bool) -> Outcome:
-    """Tell what ended a request; raises the error when it is none of the network's."""
-    if isinstance(error, asyncio.TimeoutError):
-        return Outcome.READ_TIMEOUT if connected else Outcome.CONNECT_TIMEOUT
-    if isinstance(error, OSError) and error.errno in OWN_LIMITS:
-        return Outcome.CLIENT_CAP
-    if answering or isinstance(error, aiohttp.ClientPayloadError | aiohttp.ClientResponseError):
+def of_error(error: OSError | Ended | Malformed, *, connected: bool) -> Outcome:
+    """Tell how a request ended that has no whole answer."""
+    if isinstance(error, Malformed):
         return Outcome.TRUNCATED
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        # With a message, part of an answer had been read.
-        return Outcome.RESET if _is_bare(error) else Outcome.TRUNCATED
-    if isinstance(error, OSError) and error.errno in REFUSALS and not connected:
-        return Outcome.REFUSED
-    if isinstance(error, OSError) and error.errno == errno.ETIMEDOUT:
+    if isinstance(error, Ended):
+        return Outcome.TRUNCATED if error.began else Outcome.RESET
+    if isinstance(error, TimeoutError):
         return Outcome.READ_TIMEOUT if connected else Outcome.CONNECT_TIMEOUT
-    if isinstance(error, aiohttp.ClientConnectionError | ConnectionError):
+    if error.errno in OWN_LIMITS:
+        return Outcome.CLIENT_CAP
+    if connected or isinstance(error, ConnectionResetError):
         return Outcome.RESET
-    raise error
-
-
-def _is_bare(error: aiohttp.ServerDisconnectedError) -> bool:
-    return isinstance(error.message, str)
+    # kube-proxy rejects by ICMP, which a kernel reports in more than one way.
+    return Outcome.REFUSED

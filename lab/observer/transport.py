@@ -9,27 +9,24 @@ would slow the load: that request gets a connection of its own instead, as a bro
 Nothing is tried twice and no redirect is followed: a retry is a second opinion.
 """
 
+import asyncio
 import itertools
 import json
 import time
-from collections.abc import Iterator
 from typing import Any, Self
-
-import aiohttp
-from aiohttp import ClientSession, ClientTimeout, TCPConnector, TraceConfig
-from yarl import URL
+from urllib.parse import urlsplit
 
 from lab.observer import outcomes
+from lab.observer.answers import Malformed
+from lab.observer.connection import Connection, Ended
 from lab.observer.operations import Operation
 from lab.observer.outcomes import Outcome
-
-KEPT_FOR_S = 300.0
 
 
 class Exchange:
     """What became of one request; times are nanoseconds of CLOCK_MONOTONIC, None if not reached.
 
-    `first` is when the head of the answer was read. Not a dataclass: one is made for each
+    `first` is when the first byte of the answer came. Not a dataclass: one is made for each
     request and filled in step by step.
     """
 
@@ -40,7 +37,6 @@ class Exchange:
         "done",
         "first",
         "headers",
-        "kept",
         "outcome",
         "reused",
         "sent",
@@ -54,15 +50,13 @@ class Exchange:
         self.done = self.sent
         self.outcome: Outcome = Outcome.CLIENT_CAP
         self.status: int | None = None
-        self.headers: Any = {}
-        self.content = b""
+        self.headers: dict[str, str] = {}
+        self.content: bytes | bytearray = b""
         self.conn: int | None = None
         self.reused = False
-        self.kept: _Kept | None = None
 
     def header(self, name: str) -> str | None:
-        value: str | None = self.headers.get(name)
-        return value
+        return self.headers.get(name)
 
     def field(self, name: str) -> Any:
         """Return a field of the answer's JSON, None when there is none."""
@@ -71,8 +65,8 @@ class Exchange:
 
     def as_line(self) -> dict[str, Any]:
         """Return what every line about a request says of it, in the order of the line."""
-        schema = self.header("X-Chirps-Schema")
-        sqlstate = self.field("sqlstate") if self.outcome is not Outcome.OK else None
+        headers = self.headers
+        schema = headers.get("x-chirps-schema")
         return {
             "sent": self.sent,
             "connected": self.connected,
@@ -80,132 +74,123 @@ class Exchange:
             "done": self.done,
             "outcome": self.outcome,
             "status": self.status,
-            "sqlstate": sqlstate,
-            "release": self.header("X-Chirps-Version"),
-            "pod": self.header("X-Chirps-Pod"),
-            "node": self.header("X-Chirps-Node"),
+            "sqlstate": self.field("sqlstate") if self.outcome is not Outcome.OK else None,
+            "release": headers.get("x-chirps-version"),
+            "pod": headers.get("x-chirps-pod"),
+            "node": headers.get("x-chirps-node"),
             "schema": int(schema) if schema and schema.isdecimal() else None,
-            "draining": self.header("X-Chirps-Draining") == "true",
+            "draining": headers.get("x-chirps-draining") == "true",
             "conn": self.conn,
             "reused": self.reused,
         }
 
 
-class _Kept:
-    """One kept connection's place: a pool of one, and the number of who is in it."""
+class _Place:
+    """The place of one kept connection."""
 
-    __slots__ = ("busy", "conn", "session")
+    __slots__ = ("busy", "connection")
 
-    def __init__(self, session: ClientSession) -> None:
-        self.session = session
+    def __init__(self) -> None:
         self.busy = False
-        self.conn: int | None = None
+        self.connection: Connection | None = None
 
 
 class Transport:
-    """Connections to one target, `http://HOST:PORT`; use as an asynchronous context manager."""
+    """Connections to one target, `http://ADDRESS:PORT`; use as an asynchronous context manager."""
 
     def __init__(
         self, target: str, *, kept: int, connect_timeout_s: float, total_timeout_s: float
     ) -> None:
-        self._target = target.rstrip("/")
-        self._timeout = ClientTimeout(total=total_timeout_s, connect=connect_timeout_s)
-        self._kept_wanted = kept
+        url = urlsplit(target)
+        self._host, self._port = str(url.hostname), url.port or 80
+        self._host_header = url.netloc
+        self._connect_timeout_s = connect_timeout_s
+        self._total_timeout_s = total_timeout_s
         self._numbers = itertools.count(1)
-        self._trace = self._tracing()
+        self._places = [_Place() for _ in range(kept)]
+        self._turn = itertools.cycle(self._places)
 
     async def __aenter__(self) -> Self:
-        self._fresh = self._session(force_close=True)
-        self._kept = [
-            _Kept(self._session(force_close=False, keepalive_timeout=KEPT_FOR_S))
-            for _ in range(self._kept_wanted)
-        ]
-        self._turn: Iterator[_Kept] = itertools.cycle(self._kept)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for session in (self._fresh, *(kept.session for kept in self._kept)):
-            await session.close()
+        for place in self._places:
+            if place.connection:
+                place.connection.close()
 
     async def fresh(self, operation: Operation, request_id: str) -> Exchange:
         """Send on a connection of its own; never raises for what network or service do."""
-        return await self._exchange(self._fresh, operation, request_id, Exchange())
+        exchange = Exchange()
+        request = self._spell(operation, request_id, keep=False)
+        connection = await self._exchange(exchange, request, None)
+        if connection:
+            connection.close()
+        return exchange
 
     async def keepalive(self, operation: Operation, request_id: str) -> Exchange:
         """Send on the kept connection whose turn it is, or on one of its own when that is busy."""
-        kept = next(self._turn)
-        if kept.busy:
+        place = next(self._turn)
+        if place.busy:
             return await self.fresh(operation, request_id)
         exchange = Exchange()
-        exchange.kept = kept
-        kept.busy = True
+        request = self._spell(operation, request_id, keep=True)
+        kept = place.connection
+        place.busy = True
         try:
-            return await self._exchange(kept.session, operation, request_id, exchange)
+            usable = kept if kept and kept.usable else None
+            place.connection = await self._exchange(exchange, request, usable)
         finally:
-            kept.busy = False
-
-    async def _exchange(
-        self, session: ClientSession, operation: Operation, request_id: str, exchange: Exchange
-    ) -> Exchange:
-        try:
-            async with session.request(
-                operation.method,
-                URL(f"{self._target}{operation.path}", encoded=True),
-                data=operation.body,
-                headers={**operation.headers, "X-Request-Id": request_id},
-                allow_redirects=False,
-                timeout=self._timeout,
-                trace_request_ctx=exchange,
-            ) as response:
-                exchange.first = time.monotonic_ns()
-                exchange.status, exchange.headers = response.status, response.headers
-                exchange.content = await response.read()
-            exchange.done = time.monotonic_ns()
-            exchange.outcome = outcomes.of_status(response.status)
-        except (aiohttp.ClientError, OSError) as exc:
-            exchange.done = time.monotonic_ns()
-            exchange.outcome = outcomes.of_error(
-                exc,
-                connected=exchange.connected is not None,
-                answering=exchange.first is not None,
-            )
+            place.busy = False
         return exchange
 
-    def _session(self, **pool: Any) -> ClientSession:
-        session = ClientSession(
-            # No limit: a request that waits for another one's connection is not sent when due.
-            connector=TCPConnector(limit=0, enable_cleanup_closed=False, **pool),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trace_configs=[self._trace],
-            skip_auto_headers=("User-Agent", "Accept-Encoding"),
-            auto_decompress=False,
-        )
-        # aiohttp sends a GET again, unasked, when the server closed a kept connection.
-        session._retry_connection = False
-        return session
+    async def _exchange(
+        self, exchange: Exchange, request: bytes, connection: Connection | None
+    ) -> Connection | None:
+        """Fill in the exchange; return the connection, if there was one."""
+        exchange.reused = connection is not None
+        try:
+            async with asyncio.timeout(self._total_timeout_s):
+                connection = connection or await self._connect()
+                exchange.connected = time.monotonic_ns()
+                exchange.conn = connection.number
+                answer = await connection.ask(request)
+        except (OSError, Ended, Malformed) as exc:
+            exchange.done = time.monotonic_ns()
+            exchange.outcome = outcomes.of_error(exc, connected=exchange.connected is not None)
+            if connection:
+                connection.close()
+        else:
+            assert answer.status is not None
+            exchange.done = time.monotonic_ns()
+            exchange.outcome = outcomes.of_status(answer.status)
+            exchange.status, exchange.headers = answer.status, answer.headers
+            exchange.content = answer.body
+        exchange.first = connection.first if connection else None
+        return connection
 
-    def _tracing(self) -> TraceConfig:
-        async def created(_: ClientSession, context: Any, __: object) -> None:
-            exchange: Exchange = context.trace_request_ctx
-            exchange.connected = time.monotonic_ns()
-            exchange.conn = next(self._numbers)
-            if exchange.kept:
-                exchange.kept.conn = exchange.conn
+    async def _connect(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(self._connect_timeout_s):
+            _, connection = await loop.create_connection(
+                lambda: Connection(next(self._numbers)), self._host, self._port
+            )
+        return connection
 
-        async def reused(_: ClientSession, context: Any, __: object) -> None:
-            exchange: Exchange = context.trace_request_ctx
-            exchange.connected = time.monotonic_ns()
-            exchange.reused = True
-            # A place has one connection at a time, so it is the one that was made last.
-            exchange.conn = exchange.kept.conn if exchange.kept else None
+    def _spell(self, operation: Operation, request_id: str, *, keep: bool) -> bytes:
+        head = [
+            f"{operation.method} {operation.path} HTTP/1.1",
+            f"Host: {self._host_header}",
+            f"X-Request-Id: {request_id}",
+            *(f"{name}: {value}" for name, value in operation.headers.items()),
+        ]
+        if not keep:
+            head.append("Connection: close")
+        if operation.body is not None:
+            head.append(f"Content-Length: {len(operation.body)}")
+        return ("\r\n".join(head) + "\r\n\r\n").encode("latin-1") + (operation.body or b"")
 
-        trace = TraceConfig()
-        trace.on_connection_create_end.append(created)
-        trace.on_connection_reuseconn.append(reused)
-        return trace
 
-
-def decode(content: bytes) -> Any:
+def decode(content: bytes | bytearray) -> Any:
     """Return the JSON of an answer, None when it is none: a proxy's page also is an answer."""
     try:
         return json.loads(content)

@@ -51,7 +51,7 @@ async def _read(transport: Transport, ref: str, chirp: int, *, run: str) -> Read
 
 
 def _tell(exchange: Exchange, ref: str) -> ReadBack:
-    release = exchange.header("X-Chirps-Version")
+    release = exchange.header("x-chirps-version")
     if exchange.outcome is Outcome.OK:
         return ReadBack(readable=True, release=release, matches=is_same_chirp(exchange, ref))
     # A release that fails with an SQLSTATE has said that it cannot read the row.
