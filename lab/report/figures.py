@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from lab.report import words
 from lab.report.clean import clean
 from lab.report.traffic import NOBODY, Traffic
-from lab.scenario.stats import wilson
+from lab.scenario.stats import rule_of_three, wilson
 from lab.scenario.verdict import Figures
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number in words, and a remark that makes it readable alone."""
+    """A number in words, a remark that makes it readable alone, and how sure it is."""
 
     label: str
     value: str
     remark: str = ""
+    interval: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,14 @@ class ReleaseRow:
     share: str
     interval: str
 
+    @property
+    def requests_text(self) -> str:
+        return words.number(self.requests)
+
+    @property
+    def failures_text(self) -> str:
+        return words.number(self.failures)
+
 
 def share_with_interval(hits: int, total: int) -> str:
     """17.1 % (95 % interval 16.1 % to 18.1 %); for none the upper end alone."""
@@ -40,26 +49,29 @@ def share_with_interval(hits: int, total: int) -> str:
 def interval(hits: int, total: int) -> str:
     if not total:
         return words.NOTHING
-    low, high = wilson(hits, total)
     if not hits:
-        return f"at most {words.percent(high)} with 95 % confidence"
+        # As the checks say it: two limits for the same nothing would only raise questions.
+        return f"at most {words.percent(rule_of_three(total))} with 95 % confidence"
+    low, high = wilson(hits, total)
     return f"95 % interval {words.percent(low)} to {words.percent(high)}"
 
 
 def list_figures(figures: Figures) -> tuple[Figure, ...]:
     return (
-        Figure("requests judged", words.number(figures.requests)),
+        Figure("requests judged", words.number(figures.requests), "due while it counted"),
         Figure(
             "failed requests",
             words.number(figures.failures),
-            share_with_interval(figures.failures, figures.requests),
+            interval=share_with_interval(figures.failures, figures.requests),
         ),
         *_blast_radius(figures),
         _silence(figures),
         *_durations(figures),
         *_writes(figures),
         Figure("wall time", words.seconds(figures.wall_s)),
-        Figure("resolution", words.seconds(figures.resolution_s), "between two requests"),
+        Figure(
+            "resolution", words.milliseconds(figures.resolution_s * 1000), "between two requests"
+        ),
     )
 
 
@@ -81,9 +93,12 @@ def _silence(figures: Figures) -> Figure:
 
 
 def _durations(figures: Figures) -> Iterator[Figure]:
-    unended = "it did not end" if figures.failures else "no user error"
-    recovery = "first to last user error" if figures.recovery_s is not None else unended
-    yield Figure("recovery", words.seconds(figures.recovery_s), recovery)
+    if not figures.failures:
+        yield Figure("recovery", words.NOTHING, "no user error")
+    elif figures.recovery_s is None:
+        yield Figure("recovery", words.NOTHING, "it had not ended when the run did")
+    else:
+        yield Figure("recovery", words.seconds(figures.recovery_s), "first to last user error")
     if figures.overhang_s is not None:
         yield Figure("overhang", words.seconds(figures.overhang_s), "cause gone to last user error")
 

@@ -56,8 +56,13 @@ def find_changes(events: Sequence[Event]) -> Iterator[Change]:
     """Yield each change of the number of serving pods by release."""
     watch = _Watch.begin(events)
     last: Mapping[str, int] | None = None
+    # Until the endpoints were heard of nobody knows who serves.
+    known = not watch.by_endpoints
     for event in watch.changes:
         watch.take(event)
+        known = known or event["kind"] == "endpoints"
+        if not known:
+            continue
         serving: dict[str, int] = defaultdict(int)
         for release, state in watch.states():
             if state == SERVING:

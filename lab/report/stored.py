@@ -109,7 +109,7 @@ def read_history(content: bytes) -> tuple[tuple[Event, ...], tuple[str, ...]]:
 def _parse_json(text: bytes) -> Any:
     """Return what `text` holds, None where it is no JSON."""
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return _DECODER.decode(text.decode())
     except (ValueError, RecursionError):
         return None
 
@@ -117,6 +117,9 @@ def _parse_json(text: bytes) -> Any:
 def _refuse(constant: str) -> None:
     # Python reads NaN and Infinity, a browser does not.
     raise ValueError(f"{constant} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
 def _is_in_time(event: Event) -> bool:

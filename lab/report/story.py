@@ -1,4 +1,4 @@
-"""What happened, in at most six lines with measured numbers."""
+"""What happened, in six lines with measured numbers: never more, fewer where less happened."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,8 +12,6 @@ from lab.report.traffic import Traffic, is_failure
 from lab.scenario import stats
 from lab.scenario.events import NS, Event
 
-MOST_LINES = 6
-
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -22,11 +20,15 @@ class Line:
     second: float | None
     text: str
 
+    @property
+    def when(self) -> str:
+        return "" if self.second is None else words.moment(self.second)
+
 
 def tell(
     events: Sequence[Event], axis: Axis, traffic: Traffic, database: Database
 ) -> tuple[Line, ...]:
-    """Tell baseline, faults, schema, rollout, first, worst and last failure, in that order."""
+    """Tell baseline, faults, schema, rollout, first, last and worst failure, as they came."""
     requests = [each for each in events if each["kind"] == "request"]
     # By their end: a failure counts from the moment its user saw it.
     failed = sorted((e for e in requests if is_failure(e)), key=lambda each: int(each["done"]))
@@ -36,7 +38,8 @@ def tell(
         *_rollout(events, axis),
         *_failures(failed, axis, traffic, database),
     ]
-    return tuple(lines[:MOST_LINES])
+    lines.sort(key=lambda line: (line.second is None, line.second or 0))
+    return tuple(lines)
 
 
 def _baseline(requests: Sequence[Event], axis: Axis) -> Iterator[Line]:
@@ -58,10 +61,10 @@ def _faults(events: Sequence[Event], axis: Axis, database: Database) -> Iterator
     asked = [e for e in events if e["kind"] == "fault" and e["what"] == "requested"]
     if not asked:
         return
-    told = ", ".join(
-        f"{clean(each['name'])} at {words.moment(axis.second(each['t']))}" for each in asked[:3]
+    later = "".join(
+        f", {clean(each['name'])} at {words.moment(axis.second(each['t']))}" for each in asked[1:3]
     )
-    yield Line(axis.second(asked[0]["t"]), f"requested: {told}")
+    yield Line(axis.second(asked[0]["t"]), f"requested: {clean(asked[0]['name'])}{later}")
     if steps := [each for each in database.steps if each.second >= axis.first]:
         commits = ", ".join(
             f"schema {each.version} committed (± {words.milliseconds(each.bound_s * 1000)})"
@@ -84,19 +87,18 @@ def _rollout(events: Sequence[Event], axis: Axis) -> Iterator[Line]:
 def _failures(
     failed: Sequence[Event], axis: Axis, traffic: Traffic, database: Database
 ) -> Iterator[Line]:
-    total = words.times(traffic.requests, "request")
     if not failed:
-        yield Line(None, f"no request failed, of {total}")
+        sent = words.times(traffic.requests, "request")
+        yield Line(None, f"no request failed, of {sent} in the whole run")
         return
     first, last = failed[0], failed[-1]
     after = _after_commit(axis.second(first["done"]), database)
     yield Line(axis.second(first["done"]), f"first failure: {describe(first)}{after}")
-    share = words.percent(len(failed) / traffic.requests)
     span = (last["done"] - first["done"]) / NS
     yield Line(
         axis.second(last["done"]),
-        f"last failure, {words.seconds(span)} after the first; "
-        f"{words.number(len(failed))} of {total} failed ({share}), {_worst(axis, traffic)}",
+        f"last failure, {words.seconds(span)} after the first: "
+        f"{words.number(len(failed))} in all, {_worst(axis, traffic)}",
     )
 
 

@@ -83,8 +83,7 @@ def _variant(variant: VariantView) -> Iterator[_Line]:
     for each in variant.damage:
         yield from _wrapped(each, "! ", "yellow")
     for line in variant.story:
-        when = "" if line.second is None else words.moment(line.second)
-        yield from _wrapped(line.text, f"{when:>9}  ")
+        yield from _wrapped(line.text, f"{line.when:>9}  ")
     if variant.checks:
         yield _Line("")
         yield from _checks(variant)

@@ -22,6 +22,10 @@ class Row:
     what: str
     detail: str
 
+    @property
+    def when(self) -> str:
+        return words.moment(self.second)
+
 
 def find_timeline(events: Sequence[Event], axis: Axis) -> tuple[Row, ...]:
     """Return the rows in the order of their time, at most MOST_ROWS and one that says how many."""

@@ -15,9 +15,9 @@ from lab.report.conditions import list_conditions
 from lab.report.database import Database, find_database
 from lab.report.figures import Figure, ReleaseRow
 from lab.report.marks import Mark, find_marks
-from lab.report.pods import PodBand, find_pods
+from lab.report.pods import SERVING, PodBand, find_pods
 from lab.report.story import Line, tell
-from lab.report.traffic import Traffic, find_traffic
+from lab.report.traffic import NOBODY, Traffic, find_traffic
 from lab.scenario.verdict import CheckResult, Outcome, Verdict
 
 NO_VERDICT = "no verdict"
@@ -50,6 +50,18 @@ class SignatureLine:
     count: int
     share: str
 
+    @property
+    def count_text(self) -> str:
+        return words.number(self.count)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Where the same was seen elsewhere; `link` is "" or an https address."""
+
+    text: str
+    link: str
+
 
 @dataclass(frozen=True, slots=True)
 class VariantView:
@@ -66,7 +78,7 @@ class VariantView:
     checks: tuple[CheckRow, ...]
     signature: tuple[SignatureLine, ...]
     figures: tuple[Figure, ...]
-    releases: tuple[ReleaseRow, ...]
+    by_release: tuple[ReleaseRow, ...]
     conditions: tuple[Figure, ...]
     story: tuple[Line, ...]
     timeline: tuple[timeline.Row, ...]
@@ -75,6 +87,18 @@ class VariantView:
     traffic: Traffic
     pods: tuple[PodBand, ...]
     database: Database
+
+    @property
+    def releases(self) -> tuple[str, ...]:
+        """All releases: those that served at second 0 first, so that old looks old everywhere."""
+        origin = -self.axis.first
+        at_origin = {b.release for b in self.pods if b.state == SERVING and any(b.counts[:origin])}
+        seen = {b.release for b in self.pods} | {b.release for b in self.traffic.bands}
+        return tuple(sorted(seen - {NOBODY}, key=lambda name: (name not in at_origin, name)))
+
+    def look(self, release: str) -> int:
+        """Return which of the four colours and dashes `release` has."""
+        return self.releases.index(release) % 4 if release in self.releases else 0
 
     @property
     def is_believable(self) -> bool:
@@ -91,6 +115,7 @@ class View:
     question: str
     page: tuple[str, ...]
     lesson: tuple[str, ...]
+    evidence: tuple[Evidence, ...]
     place: str
     lab: str
     outcome: str
@@ -113,6 +138,7 @@ def build(run: stored.StoredRun) -> View:
         question=clean(told.get("question")),
         page=clean_paragraphs(told.get("page")),
         lesson=clean_paragraphs(told.get("lesson")),
+        evidence=_evidence(told.get("evidence")),
         place=_place(told),
         lab=clean(told.get("lab")),
         outcome=_outcome(variants),
@@ -126,7 +152,7 @@ def _facts(run: stored.StoredRun) -> dict[str, Any]:
     for variant in run.variants:
         for event in variant.events:
             if event["kind"] == "run":
-                return {"scenario": event["scenario"], **event["facts"]}
+                return {**event["facts"], **event}
     return {}
 
 
@@ -136,6 +162,22 @@ def _place(told: dict[str, Any]) -> str:
     clock = clean(told.get("clock"))
     parts = [stage, distribution, f"{clock} clock" if clock else ""]
     return ", ".join(filter(None, parts))
+
+
+def _evidence(told: Any) -> tuple[Evidence, ...]:
+    """Read a list of texts; one that holds an https address becomes a link to it."""
+    if not isinstance(told, list):
+        return ()
+    texts = [clean(each) for each in told]
+    return tuple(Evidence(text, _link(text)) for text in texts if text)
+
+
+def _link(text: str) -> str:
+    return next((word.strip("<>()[],;.") for word in text.split() if _is_address(word)), "")
+
+
+def _is_address(word: str) -> bool:
+    return word.lstrip("<([").startswith("https://")
 
 
 def _outcome(variants: tuple[VariantView, ...]) -> str:
@@ -161,7 +203,7 @@ def _build_variant(variant: stored.StoredVariant) -> VariantView:
         checks=checks,
         signature=_signature(verdict),
         figures=figures.list_figures(verdict.figures) if verdict else (),
-        releases=figures.by_release(traffic),
+        by_release=figures.by_release(traffic),
         conditions=list_conditions(events, database),
         story=tell(events, axis, traffic, database),
         timeline=timeline.find_timeline(events, axis),

@@ -9,12 +9,12 @@ NOTHING = "-"
 
 
 def number(value: float) -> str:
-    """Thousands apart, no more digits than a reader needs: 1 027, 21.9, 0.34."""
+    """Thousands apart, no more digits than a reader needs: 1 027, 767, 21.9, 0.34."""
     if not math.isfinite(value):
         return "∞" if value > 0 else NOTHING
     if value == int(value) or abs(value) >= 1_000:
         return f"{round(value):,}".replace(",", " ")
-    digits = 1 if abs(value) >= 10 else 2
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
     return f"{value:.{digits}f}"
 
 

@@ -12,19 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lab.scenario.load import CHIRP_ENDPOINTS, Load
+from lab.scenario.validity import PHASES
+
 Event = dict[str, Any]
 
 SECOND = 1_000_000_000
 START = 7_000 * SECOND
-MIX = {
-    "list_chirps": 24,
-    "get_chirp": 12,
-    "create_chirp": 12,
-    "create_user": 3,
-    "create_session": 3,
-    "page": 6,
-}
-CHIRPS = frozenset({"list_chirps", "get_chirp", "create_chirp"})
+OLD_PODS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +76,7 @@ def history(plan: Plan) -> History:
     _sessions(made, chance)
     _samples(made, chance)
     _audit(made)
+    _streams(made)
     made.events.sort(key=lambda each: each["t"])
     return made
 
@@ -108,21 +104,26 @@ def _engine(made: History) -> None:
         version="v1.36.1",
         clock="honest",
         seed=plan.seed,
-        load={"rate": plan.rate, "seed": plan.seed, "sessions_per_s": 2},
+        load=Load(rate=plan.rate, seed=plan.seed).to_json(),
         facts={"replicas": 4, "max_surge": 1, "max_unavailable": 0, "min_ready_s": 5},
     )
-    for second, phase in ((-1.0, "setup"), (0.0, "baseline"), (20.0, "run"), (78.0, "recover")):
+    end = plan.length_s
+    for second, phase in zip(
+        (-0.9, 0.0, plan.migrate_s - 0.1, end - 12, end - 11, end, end + 3), PHASES, strict=True
+    ):
         made.add(second, "phase", name=phase)
+    _step(made, "migrate", waiting=plan.migrate_s - 0.1, due=plan.migrate_s)
     made.add(plan.migrate_s, "fault", name="migrate", what="requested", detail="")
     made.add(plan.commit_s + 0.3, "fault", name="migrate", what="observed", detail="schema 6")
+    _step(made, "roll out", waiting=plan.commit_s + 0.3, due=plan.image_s)
     made.add(plan.image_s, "fault", name="set-image", what="requested", detail=plan.new)
     made.add(plan.image_s + 0.5, "fault", name="set-image", what="observed", detail="")
-    made.add(plan.image_s, "step", name="complete", what="waiting", detail="4 new pods Ready")
-    made.add(plan.gone_s[-1], "step", name="complete", what="due", detail="")
-    made.add(78.5, "fault", name="set-image", what="recovered", detail="")
-    made.add(79.0, "phase", name="settle")
-    made.add(plan.length_s, "phase", name="verify")
-    made.add(plan.length_s + 3, "phase", name="teardown")
+    _step(made, "complete", waiting=plan.image_s + 0.5, due=plan.gone_s[-1])
+
+
+def _step(made: History, name: str, *, waiting: float, due: float) -> None:
+    made.add(waiting, "step", name=name, what="waiting", detail="")
+    made.add(due, "step", name=name, what="due", detail="")
 
 
 def _rollout(made: History) -> None:
@@ -182,7 +183,8 @@ def _pod(
 
 def _requests(made: History, chance: random.Random) -> None:
     plan = made.plan
-    names, weights = tuple(MIX), tuple(MIX.values())
+    mix = Load().mix
+    names, weights = tuple(mix), tuple(mix.values())
     for seq in range(int(plan.length_s * plan.rate)):
         second = seq / plan.rate
         endpoint = chance.choices(names, weights)[0]
@@ -191,7 +193,7 @@ def _requests(made: History, chance: random.Random) -> None:
             plan.broken
             and release == plan.old
             and second >= plan.commit_s
-            and endpoint in CHIRPS
+            and endpoint in CHIRP_ENDPOINTS
         )
         took = chance.lognormvariate(-5.3, 0.35)
         chirp = 300_000 + seq if endpoint == "create_chirp" and not fails else None
@@ -231,7 +233,7 @@ def _sessions(made: History, chance: random.Random) -> None:
                 plan.broken
                 and release == plan.old
                 and second >= plan.commit_s
-                and endpoint in CHIRPS
+                and endpoint in CHIRP_ENDPOINTS
             )
             steps.append(
                 {
@@ -294,6 +296,18 @@ def _samples(made: History, chance: random.Random) -> None:
 
 def _audit(made: History) -> None:
     acked = [each for each in made.of("request") if each.get("chirp")]
+    for each in acked:
+        made.add(
+            made.plan.length_s + 1,
+            "audit",
+            ref=each["ref"],
+            chirp=each["chirp"],
+            acked=True,
+            stored=1,
+            readable=True,
+            release=made.plan.new,
+            matches=True,
+        )
     made.add(
         made.plan.length_s + 2,
         "audit_done",
@@ -304,6 +318,13 @@ def _audit(made: History) -> None:
         duplicated=0,
         unreadable=0,
     )
+
+
+def _streams(made: History) -> None:
+    """Put everything that an observer wrote into one stream."""
+    count = sum(1 for each in made.events if each["kind"] not in ("run", "phase", "step", "fault"))
+    made.add(-0.8, "stream", stream="all", run="r", instance="i")
+    made.add(made.plan.length_s + 2.5, "closed", stream="all", lines=count + 2)
 
 
 def lines(events: list[Event]) -> Iterator[str]:
