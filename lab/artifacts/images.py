@@ -74,8 +74,8 @@ class Packer:
 def layer_of_tree(tree: Path, *, at: str = "") -> Layer:
     """Return a layer of all that lies below `tree`, put below the path `at`.
 
-    Modes become those that do not depend on anybody's umask: 0755 for directories
-    and for what its owner may execute, 0644 for all else.
+    Modes become those that do not depend on anybody's umask: 1777 for directories that
+    are for everybody, 0755 for others and for what its owner may execute, 0644 for all else.
     """
     programs, files, links, directories = {}, {}, {}, {}
     for folder, subfolders, names in os.walk(tree):
@@ -84,7 +84,7 @@ def layer_of_tree(tree: Path, *, at: str = "") -> Layer:
             if stat.S_ISLNK(found):
                 links[place] = str(path.readlink())
             elif stat.S_ISDIR(found):
-                directories[place] = 0o755
+                directories[place] = 0o1777 if found & stat.S_ISVTX else 0o755
             elif found & stat.S_IXUSR:
                 programs[place] = path
             else:
