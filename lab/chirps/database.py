@@ -1,0 +1,109 @@
+"""The pool: how does a pod reach the database, and how does it come back after a restart?
+
+Statements run in autocommit. Each endpoint needs one statement, so a transaction around it
+would add two round trips and nothing else, and what is answered with 201 is committed. The
+price is told in psycopg's docs and is part of the lab: a prepared statement stays prepared
+after it failed, because only a rollback clears the set.
+
+The pool has a fixed size. It checks a connection before lending it, so a restarted database
+costs requests that were in flight and no others.
+"""
+
+import select
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
+
+from lab.chirps.settings import Settings
+
+Connection = AsyncConnection[TupleRow]
+Pool = AsyncConnectionPool[Connection]
+Parameters = Sequence[Any] | dict[str, Any]
+
+CONNECT_S = 3
+# psycopg_pool doubles its pause between attempts for as long as this says, and would wait up
+# to two minutes after a long outage. So it gives up soon, and the next who asks the pool for a
+# connection starts again; somebody asks every second (`lab.chirps.schema`).
+RECONNECT_S = 3.0
+# A peer that is gone without a word is noticed by the kernel: idle connections by keepalive,
+# those with data on the way by the user timeout.
+SILENT_PEER = {
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+
+
+def make_pool(settings: Settings) -> Pool:
+    """Return a pool that is not open yet."""
+    return AsyncConnectionPool(
+        kwargs={
+            **settings.database,
+            **SILENT_PEER,
+            "application_name": settings.application_name,
+            "connect_timeout": CONNECT_S,
+            "options": "-c timezone=UTC",
+            "autocommit": True,
+        },
+        min_size=settings.pool_size,
+        max_size=settings.pool_size,
+        timeout=settings.pool_timeout_s,
+        reconnect_timeout=RECONNECT_S,
+        check=check_connection,
+        open=False,
+        name="chirps",
+    )
+
+
+async def check_connection(connection: Connection) -> None:
+    """Raise psycopg.OperationalError when the server has ended this connection.
+
+    A server that goes away says so (FATAL 57P01, or the end of the stream), and one that has
+    nothing to say leaves the socket empty. So looking at the socket does what the library's
+    own check does with a round trip for every request; only where something waits to be
+    read is that one asked.
+    """
+    poll = select.poll()
+    poll.register(connection.pgconn.socket, select.POLLIN)
+    if poll.poll(0):
+        await AsyncConnectionPool.check_connection(connection)
+
+
+class Database:
+    """What endpoints ask for: one statement, its rows.
+
+    Raises psycopg_pool.PoolTimeout when no connection comes free in time, psycopg.Error with
+    the server's SQLSTATE when it refuses.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+
+    async def rows(
+        self, statement: str, parameters: Parameters = (), *, timeout_s: float | None = None
+    ) -> list[TupleRow]:
+        async with self._connection(timeout_s) as connection:
+            cursor = await connection.execute(statement, parameters)
+            return await cursor.fetchall()
+
+    async def row(
+        self, statement: str, parameters: Parameters = (), *, timeout_s: float | None = None
+    ) -> TupleRow | None:
+        async with self._connection(timeout_s) as connection:
+            cursor = await connection.execute(statement, parameters)
+            return await cursor.fetchone()
+
+    @asynccontextmanager
+    async def _connection(self, timeout_s: float | None) -> AsyncIterator[Connection]:
+        # Not pool.connection(): that one also commits or rolls back, and in autocommit there
+        # is neither.
+        connection = await self.pool.getconn(timeout_s)
+        try:
+            yield connection
+        finally:
+            await self.pool.putconn(connection)

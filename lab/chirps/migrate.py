@@ -1,0 +1,136 @@
+"""Which migrations does this image hold, and what of them has the database?
+
+A track is a folder of files that goes on from `base`. Run as a Job of its own before the pods
+that need it. As with goose nothing locks: two at once are a scenario, not an accident this
+program prevents.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from lab import goose
+from lab.chirps.admin import connect
+from lab.chirps.errors import CannotTell, NoSuchTrack, Refused
+from lab.chirps.settings import Settings
+from lab.goose import table
+
+FOLDER = Path(__file__).parent / "migrations"
+BASE = "base"
+
+
+class State(StrEnum):
+    """Of one version: `missing` is not applied although a later one is, `unknown` has no file."""
+
+    APPLIED = "applied"
+    PENDING = "pending"
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`applied_at` has no time zone; it is UTC when this program wrote it."""
+
+    version: int
+    state: State
+    applied_at: datetime | None
+    name: str | None
+    annotations: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    track: str
+    version: int
+    lines: tuple[Line, ...]
+
+    @property
+    def is_up_to_date(self) -> bool:
+        return not any(line.state in (State.PENDING, State.MISSING) for line in self.lines)
+
+    def answer(self) -> dict[str, Any]:
+        return {
+            "track": self.track,
+            "version": self.version,
+            "up_to_date": self.is_up_to_date,
+            "migrations": [asdict(line) for line in self.lines],
+        }
+
+
+def tracks() -> tuple[str, ...]:
+    return tuple(sorted(folder.name for folder in FOLDER.iterdir() if folder.is_dir()))
+
+
+def collect(track: str) -> tuple[goose.Migration, ...]:
+    """Return the files of `base` and `track`; raises NoSuchTrack."""
+    if track not in tracks():
+        raise NoSuchTrack(f"this image has no track {track!r} (it has {', '.join(tracks())})")
+    return goose.collect(*(FOLDER / name for name in dict.fromkeys((BASE, track))))
+
+
+def known_schema(track: str) -> int:
+    """Return the newest version among the files."""
+    return collect(track)[-1].version
+
+
+def up(
+    asked: Settings, track: str, to: int | None, on_event: goose.runner.OnEvent
+) -> dict[str, Any]:
+    """Apply what is pending up to version `to`; return what was done as a JSON object.
+
+    Raises Refused when a file fails (those before it stay applied), CannotTell when the
+    connection was lost meanwhile.
+    """
+    migrations = collect(track)
+    with connect(asked) as connection:
+        try:
+            before = goose.current_version(connection)
+            applied = goose.up(connection, migrations, to, on_event)
+            after = goose.current_version(connection)
+        except goose.GooseError as error:
+            if connection.closed:
+                raise CannotTell(f"the connection was lost: {error}") from error
+            raise Refused(str(error)) from error
+    return {
+        "track": track,
+        "from": before,
+        "version": after,
+        "applied": [asdict(each) for each in applied],
+    }
+
+
+def status(asked: Settings, track: str) -> Status:
+    """Compare files and database; changes nothing."""
+    migrations = collect(track)
+    with connect(asked) as connection:
+        try:
+            rows = goose.status(connection, migrations)
+            recorded = table.read_rows(connection) or ()
+            version = goose.current_version(connection)
+        except goose.GooseError as error:
+            raise Refused(str(error)) from error
+    notes = {each.version: dict(each.annotations) for each in migrations}
+    known = [
+        Line(row.version, state_of(row, version), row.applied_at, row.name, notes[row.version])
+        for row in rows
+    ]
+    unknown = list(lines_without_file(recorded, set(notes)))
+    lines = sorted((*known, *unknown), key=lambda line: line.version)
+    return Status(track, version, tuple(lines))
+
+
+def state_of(row: goose.StatusRow, version: int) -> State:
+    if row.applied_at is not None:
+        return State.APPLIED
+    return State.MISSING if row.version < version else State.PENDING
+
+
+def lines_without_file(recorded: tuple[table.VersionRow, ...], known: set[int]) -> Iterator[Line]:
+    """Version 0 is the row every table begins with."""
+    for row in recorded:
+        if row.version and row.version not in known and row.is_applied:
+            yield Line(row.version, State.UNKNOWN, row.applied_at, None, {})

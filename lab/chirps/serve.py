@@ -1,0 +1,131 @@
+"""Run the service until it is told to stop. `python -m lab.chirps serve`
+
+Everything but a mistake in the configuration is survived: without a database the process runs,
+says so in /startupz and /readyz, and tries again.
+"""
+
+import asyncio
+import gc
+import logging
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import uvicorn
+
+from lab.chirps import liveness, logs, readiness, releases, schema, settings
+from lab.chirps.app import make_app
+from lab.chirps.database import Database, make_pool
+from lab.chirps.errors import BadConfiguration, NoSuchRelease, NoSuchTrack, Refused
+from lab.chirps.migrate import known_schema
+from lab.chirps.readiness import Readiness, database_check
+from lab.chirps.releases import Release
+from lab.chirps.server import Server, Stages
+from lab.chirps.settings import Settings
+from lab.chirps.state import State
+
+logger = logging.getLogger(__name__)
+
+CLOSE_POOL_S = 2.0
+BACKLOG = 1024
+# Longer than clients keep an idle connection: who closes first risks to close under a request.
+KEEP_ALIVE_S = 75
+
+
+def serve(environ: Mapping[str, str]) -> None:
+    """Serve until SIGTERM. Raises BadConfiguration, and Refused when the port is taken."""
+    asked = settings.read(environ, needs_code=True)
+    release, schema_version = find_in_image(asked)
+    logs.set_up(asked)
+    listener = listen(asked)
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(run(asked, release, schema_version, listener))
+
+
+def find_in_image(asked: Settings) -> tuple[Release, int]:
+    """Return the release's code and the newest version among the migrations.
+
+    Raises BadConfiguration with all that is not in this image.
+    """
+    mistakes = []
+    release = version = None
+    try:
+        release = releases.load(asked.code)
+    except NoSuchRelease as error:
+        mistakes.append(f"CHIRPS_CODE: {error}")
+    try:
+        version = known_schema(asked.track)
+    except NoSuchTrack as error:
+        mistakes.append(f"CHIRPS_TRACK: {error}")
+    if release is None or version is None:
+        raise BadConfiguration(mistakes)
+    return release, version
+
+
+async def run(
+    asked: Settings, release: Release, known_schema: int, listener: socket.socket
+) -> None:
+    state = make_state(asked, release, known_schema)
+    stages = Stages()
+    server = Server(http_config(state), state.drain, stages, graceful_s=asked.graceful_s)
+    port = listener.getsockname()[1]
+    await state.pool.open()
+    logger.info("serving", extra={"port": port, "code": asked.code, "node": asked.node})
+    # What is made until here lives as long as the process: no collection needs to look at it.
+    gc.freeze()
+    async with asyncio.TaskGroup() as group:
+        watchers = [
+            group.create_task(schema.watch(state.schema, state.database)),
+            group.create_task(readiness.watch(state.readiness)),
+            group.create_task(liveness.watch(state.pulse)),
+        ]
+        await server.serve(sockets=[listener])
+        for watcher in watchers:
+            watcher.cancel()
+    await state.pool.close(timeout=CLOSE_POOL_S)
+    stages.reach("pool closed")
+
+
+def make_state(asked: Settings, release: Release, known_schema: int) -> State:
+    pool = make_pool(asked)
+    database = Database(pool)
+    return State(
+        settings=asked,
+        release=release,
+        pool=pool,
+        database=database,
+        readiness=Readiness((database_check(database),)),
+        known_schema=known_schema,
+    )
+
+
+def http_config(state: State) -> uvicorn.Config:
+    """Return uvicorn's settings: httptools where it is installed, no logs of its own."""
+    return uvicorn.Config(
+        make_app(state),
+        lifespan="off",
+        ws="none",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        backlog=BACKLOG,
+    )
+
+
+def listen(asked: Settings) -> socket.socket:
+    try:
+        return socket.create_server((asked.host, asked.port), backlog=BACKLOG)
+    except OSError as error:
+        raise Refused(f"cannot listen on {asked.host}:{asked.port}: {error.strerror}") from error
+
+
+def loop_factory() -> Callable[[], Any] | None:
+    """Return uvloop's where it is installed, else None: the standard one."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
