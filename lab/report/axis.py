@@ -41,7 +41,10 @@ class Axis:
 
 
 def find_axis(events: Sequence[Event]) -> Axis:
-    """Lay the axis over all requests; without any, over whatever happened."""
+    """Lay the axis over all requests; without any, over whatever happened.
+
+    `events` by time.
+    """
     fault = next(
         (e["t"] for e in events if e["kind"] == "fault" and e["what"] == "requested"), None
     )

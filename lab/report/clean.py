@@ -26,11 +26,3 @@ def clean(value: Any, *, longest: int = _LONGEST) -> str:
     if len(text) > longest:
         text = text[: longest - 1] + "…"
     return _HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-
-
-def clean_paragraphs(value: Any) -> tuple[str, ...]:
-    """Return a longer text as its paragraphs, each on one line."""
-    if not isinstance(value, str):
-        return ()
-    parts = re.split(r"\n\s*\n", value.strip())
-    return tuple(clean(" ".join(part.split()), longest=4_000) for part in parts if part.strip())

@@ -19,10 +19,15 @@ class Mark:
     label: str
 
 
+def step_of(fault: Event) -> str:
+    """Return the name of the step that asked for a fault: shorter than the fault's own."""
+    return clean(fault.get("step") or fault["name"], longest=30)
+
+
 def find_marks(events: Sequence[Event], axis: Axis, database: Database) -> tuple[Mark, ...]:
     """Return faults, commits of the schema, and the first and last moment of two releases."""
     marks = [
-        Mark(axis.second(each["t"]), clean(each["name"], longest=30))
+        Mark(axis.second(each["t"]), step_of(each))
         for each in events
         if each["kind"] == "fault" and each["what"] == "requested"
     ]

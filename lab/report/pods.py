@@ -121,7 +121,7 @@ class _Watch:
             if each["kind"] == "endpoints" or (each["kind"] == "pod" and _is_of_service(each))
         ]
         return cls(
-            changes=tuple(sorted(changes, key=lambda each: each["t"])),
+            changes=tuple(changes),
             releases={e["name"]: _release(e) for e in changes if e["kind"] == "pod"},
             by_endpoints=any(each["kind"] == "endpoints" for each in changes),
             pods={},

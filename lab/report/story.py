@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from lab.report import pods, words
 from lab.report.axis import Axis
-from lab.report.clean import clean
 from lab.report.database import Database
+from lab.report.marks import step_of
 from lab.report.timeline import describe
 from lab.report.traffic import Traffic, is_failure
 from lab.scenario import stats
@@ -62,9 +62,9 @@ def _faults(events: Sequence[Event], axis: Axis, database: Database) -> Iterator
     if not asked:
         return
     later = "".join(
-        f", {clean(each['name'])} at {words.moment(axis.second(each['t']))}" for each in asked[1:3]
+        f", {step_of(each)} at {words.moment(axis.second(each['t']))}" for each in asked[1:3]
     )
-    yield Line(axis.second(asked[0]["t"]), f"requested: {clean(asked[0]['name'])}{later}")
+    yield Line(axis.second(asked[0]["t"]), f"requested: {step_of(asked[0])}{later}")
     if steps := [each for each in database.steps if each.second >= axis.first]:
         commits = ", ".join(
             f"schema {each.version} committed (± {words.milliseconds(each.bound_s * 1000)})"

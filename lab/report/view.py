@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.report import figures, stored, timeline, words
+from lab.report import figures, prose, stored, timeline, words
 from lab.report.axis import Axis, find_axis
-from lab.report.clean import clean, clean_paragraphs
+from lab.report.clean import clean
 from lab.report.conditions import list_conditions
 from lab.report.database import Database, find_database
 from lab.report.figures import Figure, ReleaseRow
 from lab.report.marks import Mark, find_marks
 from lab.report.pods import SERVING, PodBand, find_pods
+from lab.report.prose import Paragraph
 from lab.report.story import Line, tell
 from lab.report.traffic import NOBODY, Traffic, find_traffic
 from lab.scenario.verdict import CheckResult, Outcome, Verdict
@@ -56,11 +57,14 @@ class SignatureLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """Where the same was seen elsewhere; `link` is "" or an https address."""
+class Guide:
+    """What the scenario says to its reader; each may be empty."""
 
-    text: str
-    link: str
+    page: tuple[Paragraph, ...]
+    lesson: tuple[Paragraph, ...]
+    safe: tuple[Paragraph, ...]
+    unsafe: tuple[Paragraph, ...]
+    evidence: tuple[Paragraph, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +117,7 @@ class View:
     run: str
     title: str
     question: str
-    page: tuple[str, ...]
-    lesson: tuple[str, ...]
-    evidence: tuple[Evidence, ...]
+    guide: Guide
     place: str
     lab: str
     outcome: str
@@ -136,9 +138,7 @@ def build(run: stored.StoredRun) -> View:
         run=clean(run.name),
         title=clean(told.get("title")),
         question=clean(told.get("question")),
-        page=clean_paragraphs(told.get("page")),
-        lesson=clean_paragraphs(told.get("lesson")),
-        evidence=_evidence(told.get("evidence")),
+        guide=_guide(told.get("guide")),
         place=_place(told),
         lab=clean(told.get("lab")),
         outcome=_outcome(variants),
@@ -164,20 +164,15 @@ def _place(told: dict[str, Any]) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _evidence(told: Any) -> tuple[Evidence, ...]:
-    """Read a list of texts; one that holds an https address becomes a link to it."""
-    if not isinstance(told, list):
-        return ()
-    texts = [clean(each) for each in told]
-    return tuple(Evidence(text, _link(text)) for text in texts if text)
-
-
-def _link(text: str) -> str:
-    return next((word.strip("<>()[],;.") for word in text.split() if _is_address(word)), "")
-
-
-def _is_address(word: str) -> bool:
-    return word.lstrip("<([").startswith("https://")
+def _guide(told: Any) -> Guide:
+    guide = told if isinstance(told, dict) else {}
+    return Guide(
+        page=prose.paragraphs(guide.get("page")),
+        lesson=prose.paragraphs(guide.get("lesson")),
+        safe=prose.items(guide.get("safe")),
+        unsafe=prose.items(guide.get("unsafe")),
+        evidence=prose.items(guide.get("evidence")),
+    )
 
 
 def _outcome(variants: tuple[VariantView, ...]) -> str:
@@ -187,7 +182,9 @@ def _outcome(variants: tuple[VariantView, ...]) -> str:
 
 
 def _build_variant(variant: stored.StoredVariant) -> VariantView:
-    events, verdict = variant.events, variant.verdict
+    # Lines arrive late now and then, as the commit of a migration does: by time from here on.
+    events = sorted(variant.events, key=lambda each: int(each["t"]))
+    verdict = variant.verdict
     axis = find_axis(events)
     traffic = find_traffic(events, axis)
     database = find_database(events, axis)

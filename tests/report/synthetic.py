@@ -113,10 +113,14 @@ def _engine(made: History) -> None:
     ):
         made.add(second, "phase", name=phase)
     _step(made, "migrate", waiting=plan.migrate_s - 0.1, due=plan.migrate_s)
-    made.add(plan.migrate_s, "fault", name="migrate", what="requested", detail="")
+    made.add(
+        plan.migrate_s, "fault", name="migrate", step="migrate", what="requested", detail="to 6"
+    )
     made.add(plan.commit_s + 0.3, "fault", name="migrate", what="observed", detail="schema 6")
     _step(made, "roll out", waiting=plan.commit_s + 0.3, due=plan.image_s)
-    made.add(plan.image_s, "fault", name="set-image", what="requested", detail=plan.new)
+    made.add(
+        plan.image_s, "fault", name="set-image", step="roll out", what="requested", detail=plan.new
+    )
     made.add(plan.image_s + 0.5, "fault", name="set-image", what="observed", detail="")
     _step(made, "complete", waiting=plan.image_s + 0.5, due=plan.gone_s[-1])
 
