@@ -5,8 +5,10 @@ byte came, whether an answer that broke off had begun, and that nothing is sent 
 also takes about half of the CPU time, on a host that the service shares.
 """
 
-HEAD_END = b"\r\n\r\n"
+LINE_END = b"\r\n"
+HEAD_END = LINE_END * 2
 HEAD_AT_MOST = 64 * 1024
+HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
 BODYLESS = frozenset({204, 304})
 
 
@@ -37,7 +39,9 @@ class Answer:
     def keeps_open(self) -> bool:
         """Whether another request may follow on the connection."""
         framed = self.chunked or self._left is not None
-        return self.complete and framed and self.headers.get("connection", "").lower() != "close"
+        # Bytes behind the answer belong to nothing that was asked.
+        whole = self.complete and framed and not self._rest
+        return whole and self.headers.get("connection", "").lower() != "close"
 
     def feed(self, content: bytes) -> None:
         """Take in what was received; raises Malformed."""
@@ -89,31 +93,35 @@ class Answer:
             self.body += self._rest
             self._rest = b""
             return
-        self.body += self._rest[: self._left]
-        self._left -= min(self._left, len(self._rest))
-        self._rest = b""
+        part, self._rest = self._rest[: self._left], self._rest[self._left :]
+        self.body += part
+        self._left -= len(part)
         self.complete = self._left == 0
 
     def _read_chunks(self) -> None:
         while not self.complete:
             if self._left:
-                # With the line end behind it.
-                if len(self._rest) < self._left + 2:
+                if not self._read_chunk(self._left):
                     return
-                self.body += self._rest[: self._left]
-                self._rest = self._rest[self._left + 2 :]
-                self._left = 0
                 continue
-            line, found, rest = self._rest.partition(b"\r\n")
+            line, found, rest = self._rest.partition(LINE_END)
             if not found:
                 return
+            self._rest = rest
             if self._left is None:
                 # After the last chunk: trailers, and an empty line.
-                self._rest = rest
                 self.complete = not line
-                continue
-            self._rest = rest
-            self._left = _parse_size(line) or None
+            else:
+                self._left = _parse_size(line) or None
+
+    def _read_chunk(self, length: int) -> bool:
+        end = length + len(LINE_END)
+        if len(self._rest) < end:
+            return False
+        self.body += self._rest[:length]
+        self._rest = self._rest[end:]
+        self._left = 0
+        return True
 
 
 def _parse_status(line: str) -> int:
@@ -132,7 +140,7 @@ def _parse_header(line: str) -> tuple[str, str]:
 
 def _parse_size(line: bytes) -> int:
     size = line.partition(b";")[0].strip()
-    try:
-        return int(size, 16)
-    except ValueError:
-        raise Malformed(f"{size[:20]!r} is no length of a chunk") from None
+    # int() would also take signs and underscores.
+    if not size or set(size) - HEX_DIGITS:
+        raise Malformed(f"{size[:20]!r} is no length of a chunk")
+    return int(size, 16)

@@ -31,9 +31,8 @@ class Health:
     def in_flight(self) -> int:
         return self.sent - self.done
 
-    def start(self, lag: int) -> None:
-        """Note that a planned request begins, `lag` ns after it was due."""
-        self.sent += 1
+    def note_lag(self, lag: int) -> None:
+        """Note that a request was sent `lag` ns after it was due."""
         self._lags.append(lag)
 
     def line(self) -> dict[str, Any]:

@@ -71,17 +71,20 @@ class Load:
             operation = operations.operation(self._spec, planned)
             self._put_request(planned, due, operation, Exchange())
             return
+        # Counted here and not by the task: many may be due before the first of them begins.
+        self._health.sent += 1
         self._begin(self._perform_request(planned, due))
 
     async def _perform_request(self, planned: Planned, due: int) -> None:
-        self._health.start(time.monotonic_ns() - due)
+        exchange = Exchange()
+        self._health.note_lag(exchange.sent - due)
         operation = operations.operation(self._spec, planned)
         carry = (
             self._transport.keepalive
             if planned.stream == schedule.Transport.KEEPALIVE
             else self._transport.fresh
         )
-        exchange = await carry(operation, self._request_id(planned))
+        await carry(operation, self._request_id(planned), exchange)
         self._health.done += 1
         if exchange.outcome is Outcome.CLIENT_CAP:
             self._health.cap_reached = True

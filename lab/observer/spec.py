@@ -150,9 +150,10 @@ def _is_target(text: str) -> bool:
     try:
         url = urlsplit(text)
         ipaddress.ip_address(url.hostname or "")
-        return url.scheme == "http" and (url.port or 80) > 0 and url.path in ("", "/")
+        port = url.port or 80
     except ValueError:
         return False
+    return url.scheme == "http" and port > 0 and url.path in ("", "/")
 
 
 def _is_name(text: str) -> bool:

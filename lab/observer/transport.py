@@ -118,21 +118,28 @@ class Transport:
             if place.connection:
                 place.connection.close()
 
-    async def fresh(self, operation: Operation, request_id: str) -> Exchange:
-        """Send on a connection of its own; never raises for what network or service do."""
-        exchange = Exchange()
+    async def fresh(
+        self, operation: Operation, request_id: str, exchange: Exchange | None = None
+    ) -> Exchange:
+        """Send on a connection of its own; never raises for what network or service do.
+
+        `exchange` is filled in and returned, if its sender has begun it.
+        """
+        exchange = exchange or Exchange()
         request = self._spell(operation, request_id, keep=False)
         connection = await self._exchange(exchange, request, None)
         if connection:
             connection.close()
         return exchange
 
-    async def keepalive(self, operation: Operation, request_id: str) -> Exchange:
+    async def keepalive(
+        self, operation: Operation, request_id: str, exchange: Exchange | None = None
+    ) -> Exchange:
         """Send on the kept connection whose turn it is, or on one of its own when that is busy."""
+        exchange = exchange or Exchange()
         place = next(self._turn)
         if place.busy:
-            return await self.fresh(operation, request_id)
-        exchange = Exchange()
+            return await self.fresh(operation, request_id, exchange)
         request = self._spell(operation, request_id, keep=True)
         kept = place.connection
         place.busy = True
