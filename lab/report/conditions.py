@@ -60,9 +60,10 @@ def _asked(events: Sequence[Event]) -> Iterator[Figure]:
     for name in ("rate", "seed", "arrival", "sessions_per_s", "keepalive_share"):
         if name in load:
             yield Figure(f"load: {name.replace('_', ' ')}", words.anything(load[name]))
-    for name in sorted(map(clean, facts)):
-        if name not in ("stage", "distribution", "version", "clock", "load") and name in facts:
-            yield Figure(f"configured: {name.replace('_', ' ')}", words.anything(facts[name]))
+    for name in sorted(facts):
+        if name not in ("stage", "distribution", "version", "clock"):
+            label = clean(name).replace("_", " ")
+            yield Figure(f"configured: {label}", words.anything(facts[name]))
 
 
 def _highest(health: Sequence[Event], key: str) -> float | None:

@@ -94,6 +94,14 @@ class Page:
                 found.append(str(params["args"]))
         return found
 
+    def asked_its_reader(self) -> list[str]:
+        """Return the dialogs that a script opened."""
+        return [
+            each["params"]["message"]
+            for each in self.events
+            if each.get("method") == "Page.javascriptDialogOpening"
+        ]
+
     def requested(self) -> list[str]:
         """Return the addresses that were asked for."""
         return [
@@ -119,6 +127,7 @@ class Page:
 @contextmanager
 def browser() -> Iterator[Page]:
     """Start a browser with a profile of its own; end it and remove the profile."""
+    assert shutil.which(BINARY), f"{BINARY} is not installed: apt-get install {' '.join(PACKAGES)}"
     profile = tempfile.mkdtemp(prefix="chromium-")
     their_in, to_browser = os.pipe()
     from_browser, their_out = os.pipe()
@@ -144,6 +153,7 @@ def _start(profile: Path, their_in: int, their_out: int) -> "subprocess.Popen[by
         "--headless",
         "--no-sandbox",
         "--disable-gpu",
+        "--disable-dev-shm-usage",
         "--no-first-run",
         "--disable-background-networking",
         "--disable-component-update",

@@ -91,12 +91,11 @@ def test_a_damaged_verdict_is_no_verdict(tmp_path: Path, content: str):
     assert len(found.damage) == 1
 
 
-def test_the_name_of_a_run_is_the_same_by_its_link(tmp_path: Path):
-    directory = judged.write_run(tmp_path, synthetic.CAREFUL)
+def test_the_name_of_a_run_is_the_same_by_its_link(run_directory, tmp_path: Path):
     link = tmp_path / "latest"
-    link.symlink_to(directory)
+    link.symlink_to(run_directory)
 
-    assert view.load(link) == view.load(directory)
+    assert view.load(link).run == judged.NAME
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path):
@@ -111,7 +110,7 @@ def test_any_cut_of_a_history_can_be_shown(run_directory, tmp_path: Path):
     target = tmp_path / "careless"
     target.mkdir()
 
-    for share in range(0, 100, 7):
+    for share in (0, 3, 30, 77, 99):
         (target / "history.jsonl").write_bytes(whole[: len(whole) * share // 100])
         found = view.load(tmp_path)
         assert found.outcome == "this run proves nothing"
