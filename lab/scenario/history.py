@@ -13,13 +13,15 @@ import contextlib
 import errno
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from lab.errors import HistoryDamaged, NoSpace
 from lab.scenario.events import Event, problem_with
+
+Derived = TypeVar("Derived")
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -31,6 +33,7 @@ class History:
         self.truncated = truncated
         self._events: list[Event] = []
         self._by_kind: dict[str, list[Event]] = {}
+        self._derived: dict[object, Any] = {}
         self.add(events)
 
     @classmethod
@@ -46,6 +49,7 @@ class History:
 
     def add(self, events: Iterable[Event]) -> None:
         """Take over what has arrived. Raises HistoryDamaged for what is no event."""
+        self._derived.clear()
         for event in events:
             problem = problem_with(event)
             if problem:
@@ -74,6 +78,13 @@ class History:
             if all(event.get(name) == value for name, value in fields.items()):
                 return event
         return None
+
+    def derive(self, compute: Callable[[Self], Derived]) -> Derived:
+        """Return `compute(self)`, computed once until events are added: many checks ask alike."""
+        if compute not in self._derived:
+            self._derived[compute] = compute(self)
+        derived: Derived = self._derived[compute]
+        return derived
 
     @property
     def load(self) -> Event:

@@ -6,6 +6,7 @@ that exists stays with its pod as long as the pod serves, also while the endpoin
 terminating (https://kubernetes.io/docs/tutorials/services/pods-and-endpoint-termination-flow/).
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -33,6 +34,10 @@ def release_of_pods(history: History) -> Mapping[str, str]:
 
 def reaches(history: History) -> tuple[Reach, ...]:
     """Return the sets of endpoints, oldest first. Raises MissingEvidence for an unknown pod."""
+    return history.derive(_reaches)
+
+
+def _reaches(history: History) -> tuple[Reach, ...]:
     releases = release_of_pods(history)
     events = sorted(history.of("endpoints"), key=lambda event: event["t"])
     return tuple(_reach(event, releases) for event in events)
@@ -50,12 +55,12 @@ def _reach(event: Event, releases: Mapping[str, str]) -> Reach:
         raise MissingEvidence(f"an endpoint of pod {exc} whose release was never seen") from exc
 
 
-def at(history: Sequence[Reach], t: int) -> Reach:
+def at(reaches: Sequence[Reach], t: int) -> Reach:
     """Return what could be reached at `t`. Raises MissingEvidence before the first event."""
-    known = [reach for reach in history if reach.t <= t]
-    if not known:
+    following = bisect_right(reaches, t, key=lambda reach: reach.t)
+    if not following:
         raise MissingEvidence("the endpoints were not watched yet")
-    return known[-1]
+    return reaches[following - 1]
 
 
 def shares(history: History, release: str, window: Window) -> Iterator[tuple[Window, float]]:

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from lab.errors import ClusterUnreachable, HistoryDamaged, LabError, ObserverLost
+from lab.scenario import interruption
 from lab.scenario.events import NS, Event
 from lab.scenario.history import History
 from lab.scenario.model import Condition, Scenario, Step, Variant
@@ -220,13 +221,14 @@ class _Run:
         return bool(self._history.of("audit_done")) and opened <= closed
 
     def _tear_down(self) -> None:
-        if self._history.events:
-            self._say(kind="phase", name="teardown")
-        try:
-            self._stage.close()
-        except LabError as exc:
-            # It must not hide the error that ended the run, and is raised when there is none.
-            self._afterwards = exc
+        with interruption.held():
+            if self._history.events:
+                self._say(kind="phase", name="teardown")
+            try:
+                self._stage.close()
+            except LabError as exc:
+                # Raised when there is no other: it must not hide the error that ended the run.
+                self._afterwards = exc
 
     # The timeline.
 
@@ -293,7 +295,7 @@ class _Run:
             self._injected += passing
 
     def _recover(self, injected: list[Injected]) -> None:
-        interruption = recover(
+        recover(
             injected,
             self._stage,
             self._undo_log,
@@ -302,8 +304,6 @@ class _Run:
             ),
             within_s=self._bounds.recovery_s,
         )
-        if interruption:
-            raise interruption
 
     # Seeing and recording.
 

@@ -1,5 +1,6 @@
 """What did users ask, and what did they get?"""
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -51,8 +52,20 @@ class Session:
 
 def requests(history: History, window: Window | None = None) -> tuple[Request, ...]:
     """Return the requests that were due in `window`, by the time they were due."""
-    events = (e for e in history.of("request") if window is None or e["t"] in window)
-    return tuple(sorted((_request(event) for event in events), key=lambda r: (r.t, r.seq)))
+    found = history.derive(_requests)
+    if window is None:
+        return found
+    begin, end = (bisect_left(found, t, key=_due) for t in (window.begin, window.end))
+    return found[begin:end]
+
+
+def _requests(history: History) -> tuple[Request, ...]:
+    found = (_request(event) for event in history.of("request"))
+    return tuple(sorted(found, key=lambda request: (request.t, request.seq)))
+
+
+def _due(request: Request) -> int:
+    return request.t
 
 
 def _request(event: Event) -> Request:

@@ -34,7 +34,7 @@ def reasons(history: History, scenario: Scenario, variant: Variant) -> tuple[str
     """Return every reason why nothing may be concluded from the run; empty when it is sound."""
     causes = [*_broken_off(history), *_baseline(history, scenario)]
     unfinished = tuple(_unfinished(history))
-    if unfinished and causes:
+    if causes and (unfinished or history.of("lost")):
         # What is missing is missing because the run broke off, and would hide the cause.
         return tuple(causes)
     found = [*causes, *unfinished, *_cut(history), *_faults(history, variant)]
