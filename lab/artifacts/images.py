@@ -150,9 +150,10 @@ def write_layer(target: Path, layer: Layer) -> None:
 
 def all_directories(layer: Layer) -> dict[str, int]:
     """Return every directory of the layer, with those above all it holds."""
-    held = (*layer.programs, *layer.files, *layer.links, *layer.directories)
-    parents = {str(parent): 0o755 for path in map(Path, held) for parent in path.parents}
-    return {path: mode for path, mode in {**parents, **layer.directories}.items() if path != "."}
+    held = {*layer.programs, *layer.files, *layer.links, *layer.directories}
+    above = {path.rpartition("/")[0] for path in held}
+    implied = {str(each): 0o755 for path in map(Path, above) for each in (path, *path.parents)}
+    return {path: mode for path, mode in {**implied, **layer.directories}.items() if path != "."}
 
 
 def configuration(image: Image, layers: Iterable[str], *, architecture: str) -> dict[str, Any]:
