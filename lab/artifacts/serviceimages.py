@@ -7,12 +7,11 @@ so no release can answer with code that is not its own.
 """
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.artifacts import bytecode, images, wheels
+from lab.artifacts import images, wheels
 from lab.artifacts.images import Image, Layer, Packer, layer_of_tree, write_archive
 from lab.artifacts.postgresprograms import PostgresPrograms
 from lab.artifacts.pythonbase import PythonBase
@@ -25,12 +24,11 @@ from lab.artifacts.recipe import (
     digest_files,
     digest_text,
 )
+from lab.artifacts.servicecode import CODE, compile_code, digest_code
 from lab.errors import BuildFailed
 from lab.files import give_to, make_dir, write_json
 
-LAB = Path(__file__).parent.parent
 DIRECTORY = "usr/share/lab/images"
-CODE = "opt/lab"
 RELEASES_FOLDER = f"{CODE}/lab/chirps/releases"
 
 RELEASES = {"v1": "v1", "v1b": "v1", "v2-naive": "v2_naive", "v2": "v2"}
@@ -191,41 +189,3 @@ def part_of(layer: Layer, is_wanted: Callable[[str], bool]) -> Layer:
     """Return a layer of the files whose path is wanted."""
     files = {path: source for path, source in layer.files.items() if is_wanted(path)}
     return Layer(files=files)
-
-
-def source_files(package: str, root: Path = LAB) -> dict[str, Path]:
-    """Return the files of one of lab's packages by their path below lab/, without bytecode."""
-    paths = sorted(path for path in (root / package).rglob("*") if path.is_file())
-    return {
-        str(path.relative_to(root)): path for path in paths if path.parent.name != "__pycache__"
-    }
-
-
-def digest_code(packages: tuple[str, ...]) -> str:
-    found = all_files(packages)
-    return digest_text(
-        "".join(f"{name} {digest_text(path.read_text())}\n" for name, path in found.items())
-    )
-
-
-def all_files(packages: tuple[str, ...]) -> dict[str, Path]:
-    """Return the files of the packages, with the one that makes lab a package."""
-    found = {"__init__.py": LAB / "__init__.py"} if packages else {}
-    for package in packages:
-        found |= source_files(package)
-    return found
-
-
-def compile_code(packages: tuple[str, ...], workshop: Workshop) -> Layer:
-    """Return a layer of the packages and their bytecode, all as plain files."""
-    if not packages:
-        return Layer()
-    tree = workshop.scratch / "code"
-    for name, source in all_files(packages).items():
-        place = tree / CODE / "lab" / name
-        make_dir(place.parent, owner=workshop.paths.caller)
-        shutil.copyfile(source, place)
-        place.chmod(0o644)
-    base, owner = workshop.needs["pythonbase"].tree, workshop.paths.caller
-    bytecode.compile_tree(tree, CODE, base=base, owner=owner, workshop=workshop)
-    return layer_of_tree(tree)
