@@ -7,6 +7,7 @@ a check that reads a default where nothing was measured would be a wrong verdict
 """
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 Event = Mapping[str, Any]
@@ -106,4 +107,5 @@ def _fits(value: object, types: tuple[type, ...]) -> bool:
     # In Python a bool is an int; in the history a count is never true or false.
     if isinstance(value, bool):
         return bool in types
-    return isinstance(value, types)
+    # NaN compares with nothing, so it would pass every limit.
+    return isinstance(value, types) and not (isinstance(value, float) and not isfinite(value))

@@ -105,7 +105,7 @@ class History:
 def _parse(path: Path, number: int, line: bytes) -> Event:
     try:
         event = json.loads(line)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise HistoryDamaged(f"line {number} of {path} is damaged: no JSON ({exc})") from exc
     problem = problem_with(event)
     if problem:

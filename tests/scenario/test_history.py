@@ -77,6 +77,7 @@ def test_a_history_that_is_not_there_is_told(tmp_path: Path):
         ({"kind": "note", "t": 1}, "without 'text'"),
         ({"kind": "schema", "t": 1, "version": True, "bound": 1}, "version = True"),
         ({"kind": "schema", "t": 1, "version": "6", "bound": 1}, "version = '6'"),
+        ({"kind": "health", "t": 1, "lag_max_ms": float("nan")}, "lag_max_ms = nan"),
     ],
 )
 def test_a_line_of_another_shape_is_damaged(tmp_path: Path, event: object, problem: str):
