@@ -38,5 +38,5 @@ The API, JSON unless it says otherwise. Whoever calls as user 7 sends
     GET    /metrics                                  200 Prometheus text
 
 A chirp is `{id, author_id, body, client_ref, created_at}` in every release, whatever its
-columns are called. Seeded users are `user-<id>@chirps.test` with the password `chirp`.
+columns are called. Seeded users are `user<id>@example.com` with the password `lab`.
 """

@@ -14,13 +14,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from lab.chirps.reach import Connection, Reach, connection_class
 from lab.chirps.settings import Settings
 
-Connection = AsyncConnection[TupleRow]
 Pool = AsyncConnectionPool[Connection]
 Parameters = Sequence[Any] | dict[str, Any]
 
@@ -39,9 +38,10 @@ SILENT_PEER = {
 }
 
 
-def make_pool(settings: Settings) -> Pool:
+def make_pool(settings: Settings, reach: Reach) -> Pool:
     """Return a pool that is not open yet."""
     return AsyncConnectionPool(
+        connection_class=connection_class(reach),
         kwargs={
             **settings.database,
             **SILENT_PEER,
@@ -77,12 +77,13 @@ async def check_connection(connection: Connection) -> None:
 class Database:
     """What endpoints ask for: one statement, its rows.
 
-    Raises psycopg_pool.PoolTimeout when no connection comes free in time, psycopg.Error with
-    the server's SQLSTATE when it refuses.
+    Raises NoConnection when none comes free in time, psycopg.Error with the server's SQLSTATE
+    when it refuses.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, reach: Reach) -> None:
         self.pool = pool
+        self._reach = reach
 
     async def rows(
         self, statement: str, parameters: Parameters = (), *, timeout_s: float | None = None
@@ -102,7 +103,11 @@ class Database:
     async def _connection(self, timeout_s: float | None) -> AsyncIterator[Connection]:
         # Not pool.connection(): that one also commits or rolls back, and in autocommit there
         # is neither.
-        connection = await self.pool.getconn(timeout_s)
+        within_s = self.pool.timeout if timeout_s is None else timeout_s
+        try:
+            connection = await self.pool.getconn(within_s)
+        except PoolTimeout as error:
+            raise self._reach.no_connection(within_s) from error
         try:
             yield connection
         finally:

@@ -15,7 +15,9 @@ what there is to be learnt.
 from dataclasses import dataclass
 
 import psycopg
-from psycopg_pool import PoolClosed, PoolTimeout
+from psycopg_pool import PoolClosed
+
+from lab.chirps.reach import NoConnection
 
 UNAVAILABLE_CLASSES = ("08", "53")
 UNAVAILABLE = frozenset(("57P01", "57P02", "57P03"))
@@ -46,8 +48,10 @@ def explain(error: psycopg.Error) -> Failure:
 
 
 def status_of(error: psycopg.Error, sqlstate: str | None) -> int:
+    if isinstance(error, NoConnection):
+        return 503
     if sqlstate is None:
-        # libpq and the pool have no SQLSTATE; without one, only they mean the connection.
+        # libpq has no SQLSTATE for a lost connection, and a mistake in a program has none.
         return 503 if isinstance(error, psycopg.OperationalError) else 500
     if sqlstate in UNAVAILABLE or sqlstate in TRY_AGAIN or sqlstate[:2] in UNAVAILABLE_CLASSES:
         return 503
@@ -56,8 +60,6 @@ def status_of(error: psycopg.Error, sqlstate: str | None) -> int:
 
 def _text(error: psycopg.Error) -> str:
     """Return the server's message without the excerpt of the statement below it."""
-    if isinstance(error, PoolTimeout):
-        return f"no database connection: {error}"
     if isinstance(error, PoolClosed):
         return "no database connection: the pool is closed"
     return error.diag.message_primary or str(error).partition("\n")[0] or type(error).__name__

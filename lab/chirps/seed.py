@@ -2,7 +2,7 @@
 
 Five hot authors, users 1 to 5, have up to HOT_CHIRPS chirps each, spread over all: who lists
 them meets old and new rows. Everybody else shares the rest. All users have the password
-`chirp`.
+`lab`.
 """
 
 from typing import Any
@@ -19,10 +19,10 @@ from lab.chirps.settings import Settings
 SCHEMA = 5
 HOT_AUTHORS = 5
 HOT_CHIRPS = 200
-PASSWORD = "chirp"  # noqa: S105 - public on purpose
+PASSWORD = "lab"  # noqa: S105 - public on purpose
 
 USERS = """INSERT INTO users (id, email, password, is_member, created_at)
-SELECT n, format('user-%%s@chirps.test', n), %(password)s, n %% 10 = 0,
+SELECT n, format('user%%s@example.com', n), %(password)s, n %% 10 = 0,
     timestamptz '2026-01-01 00:00:00+00' + n * interval '1 second'
 FROM generate_series(1, %(users)s) AS n"""
 

@@ -18,6 +18,7 @@ from lab.chirps.app import make_app
 from lab.chirps.database import Database, make_pool
 from lab.chirps.errors import BadConfiguration, NoSuchRelease, NoSuchTrack, Refused
 from lab.chirps.migrate import known_schema
+from lab.chirps.reach import Reach
 from lab.chirps.readiness import Readiness, database_check
 from lab.chirps.releases import Release
 from lab.chirps.server import Server, Stages
@@ -87,8 +88,9 @@ async def run(
 
 
 def make_state(asked: Settings, release: Release, known_schema: int) -> State:
-    pool = make_pool(asked)
-    database = Database(pool)
+    reach = Reach()
+    pool = make_pool(asked, reach)
+    database = Database(pool, reach)
     return State(
         settings=asked,
         release=release,

@@ -1,0 +1,78 @@
+"""The command line: what ends with which exit code, and what it says."""
+
+import socket
+
+import pytest
+
+from lab.chirps.cli import main
+
+NOWHERE = {"PGHOST": "127.0.0.1", "PGPORT": "1"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["fly"],
+        ["migrate"],
+        ["migrate", "up", "--to", "x"],
+        ["migrate", "up", "--to", "-1"],
+        ["seed", "--users", "5"],
+        ["seed", "--chirps", "99999999999"],
+    ],
+)
+def test_wrong_usage_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments, {})
+
+    assert ended.value.code == 2
+    assert "usage: chirps" in capsys.readouterr().err
+
+
+def test_serving_with_a_wrong_configuration_ends_with_78(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = main(["serve"], {"CHIRPS_CODE": "v1", "CHIRPS_PORT": "x", "CHIRPS_NODE": "a b"})
+
+    assert code == 78
+    said = capsys.readouterr().err
+    assert "CHIRPS_PORT" in said
+    assert "CHIRPS_NODE" in said
+
+
+def test_what_is_not_in_the_image_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve"], {"CHIRPS_CODE": "v9", "CHIRPS_TRACK": "nowhere"}) == 78
+
+    said = capsys.readouterr().err
+    assert "no release 'v9'" in said
+    assert "no track 'nowhere'" in said
+
+
+def test_a_port_that_is_taken_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        environ = {"CHIRPS_CODE": "v1", "CHIRPS_HOST": "127.0.0.1", "CHIRPS_PORT": str(port)}
+
+        assert main(["serve"], environ) == 1
+
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["migrate", "up"], ["migrate", "status"], ["seed"]])
+def test_a_database_that_does_not_answer_ends_with_2(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command, NOWHERE) == 2
+
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("Error: the database does not answer: ")
+    assert said.err.count("\n") == 1
+
+
+def test_an_unknown_track_ends_with_2_and_names_those_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["migrate", "status", "--track", "../base"], NOWHERE) == 2
+
+    assert "base, rename-careful, rename-careless, rename-control" in capsys.readouterr().err
