@@ -16,6 +16,7 @@ import pytest
 
 from lab.errors import HostUnfit, ServiceNotReady, ToolMissing
 from lab.postgres import Server, binaries, find_binaries, server
+from lab.postgres.server import TETHER
 from tests.postgres import Database, fresh_database, postgres  # noqa: F401 - fixtures
 
 e2e = pytest.mark.e2e
@@ -62,7 +63,7 @@ def test_a_missing_wheel_is_told_with_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(binaries, "find_spec", lambda _: None)
-    monkeypatch.setattr(binaries.sysconfig, "get_path", lambda _: str(tmp_path))
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
 
     with pytest.raises(ToolMissing, match="PostgreSQL 18 is not installed"):
         find_binaries()
@@ -224,7 +225,7 @@ def test_a_server_does_not_outlive_who_started_it(directory: Path, number: signa
         os.killpg(starter.pid, number)
 
     wait_for(lambda: not processes_with(str(directory)))
-    shutil.rmtree(runtime)
+    assert not Path(runtime).exists()
 
 
 @e2e
@@ -237,6 +238,19 @@ def test_a_killed_postmaster_leaves_no_process(directory: Path) -> None:
     running.stop()
 
     assert processes_with(str(running.data)) == []
+
+
+@e2e
+def test_a_killed_tether_leaves_no_process(directory: Path) -> None:
+    running = Server(directory / "data")
+    running.start()
+    (tether,) = set(processes_with(str(TETHER))) & set(processes_with(str(running.data)))
+
+    os.kill(tether, signal.SIGKILL)
+    running.stop()
+
+    assert processes_with(str(running.data)) == []
+    assert list(directory.iterdir()) == []
 
 
 @e2e

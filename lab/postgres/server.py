@@ -10,7 +10,9 @@ import contextlib
 import os
 import pwd
 import secrets
+import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -28,6 +30,7 @@ SUPERUSER = "postgres"
 UNPRIVILEGED = "nobody"
 LOOPBACK = "127.0.0.1"
 READY_WITHIN_S = 60.0
+GONE_WITHIN_S = 10.0
 LOOK_EVERY_S = 0.02
 TAIL_LINES = 20
 PORT_TRIES = 5
@@ -70,6 +73,7 @@ class Server:
         self._runtime: Path | None = None
         self._binaries: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._postmaster: int | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -133,7 +137,8 @@ class Server:
         """Shut it down and remove what it made; does nothing when it is stopped already."""
         if self._process is not None:
             end(self._process)
-            self._process = None
+            wait_gone(self._postmaster)
+            self._process = self._postmaster = None
         if self._runtime is not None:
             shutil.rmtree(self._runtime)
             self._runtime = None
@@ -207,6 +212,7 @@ class Server:
                 lines = (self.data / "postmaster.pid").read_text().splitlines()
                 # One that a killed server left names another socket directory.
                 if lines[4:5] == [str(self.socket_directory)] and lines[7:] == ["ready   "]:
+                    self._postmaster = os.pidfd_open(int(lines[0]))
                     return True
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(LOOK_EVERY_S)
@@ -249,6 +255,16 @@ def end(process: subprocess.Popen[bytes]) -> None:
     with process:
         assert process.stdin is not None
         process.stdin.close()
+
+
+def wait_gone(pidfd: int | None) -> None:
+    """Wait until the process has ended, which only a killed tether leaves to do, and close."""
+    if pidfd is None:
+        return
+    if not select.select([pidfd], [], [], GONE_WITHIN_S)[0]:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        select.select([pidfd], [], [], GONE_WITHIN_S)
+    os.close(pidfd)
 
 
 def free_port() -> int:
