@@ -133,23 +133,34 @@ def transaction(connection: Connection, file: str) -> Iterator[None]:
         raise
 
 
+def close_if_stuck(connection: Connection) -> None:
+    """A COPY that waits for rows leaves nothing else to do; the server rolls back then."""
+    if connection.info.transaction_status == TransactionStatus.ACTIVE:
+        connection.close()
+
+
 def execute_all(connection: Connection, file: str, script: Script) -> None:
     for number, statement in enumerate(script.statements, start=1):
-        with explained(file, statement, number):
-            # Without parameters several commands may stand in one statement, as in a block.
-            connection.execute(encoded(connection, statement.text), prepare=False)
+        try:
+            with explained(file, statement, number):
+                execute(connection, statement.text)
+        finally:
+            close_if_stuck(connection)
         if not script.in_transaction:
             refuse_open_transaction(connection, file, statement, number)
 
 
-def encoded(connection: Connection, text: str) -> bytes:
-    """libpq would cut the text at a zero byte, and run the rest of it never."""
+def execute(connection: Connection, text: str) -> None:
+    """Run one statement of a file, which may hold several commands, as a block may."""
+    # libpq would cut the text here, and the rest of it would be left out.
     if "\0" in text:
         raise psycopg.DataError("a statement cannot hold a zero byte")
     try:
-        return text.encode(connection.info.encoding)
+        query = text.encode(connection.info.encoding)
     except UnicodeEncodeError as exc:
         raise psycopg.DataError(str(exc)) from exc
+    # Several commands cannot be prepared, so without parameters and unprepared.
+    connection.execute(query, prepare=False)
 
 
 def refuse_open_transaction(
