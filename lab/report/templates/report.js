@@ -138,18 +138,11 @@
       pen.lineJoin = "round";
       for (const layer of layers) {
         const failed = layer.band.kind === "failed";
-        const size = failed ? 24 : 17;
         const text = failed && failedText ? failedText : layer.band.name;
-        pen.font = font(size, 800);
-        const half = pen.measureText(text).width / 2 + 6 * pixels();
-        const perSecond = Math.abs(plot.valToPos(1, "x", true) - plot.valToPos(0, "x", true));
-        const spot = roomiest(layer, seconds, Math.ceil(half / perSecond));
-        if (spot === null) continue;
-        const y = plot.valToPos(spot.middle, "y", true);
-        const height = Math.abs(plot.valToPos(spot.height, "y", true) - plot.valToPos(0, "y", true));
-        if (height < (size + 2) * pixels()) continue;
-        const box = plot.bbox;
-        const x = Math.min(Math.max(plot.valToPos(spot.second, "x", true), box.left + half), box.left + box.width - half);
+        const spot = (failed ? [24, 18, 13] : [17, 13]).map((size) => fit(plot, layer, seconds, text, size)).find(Boolean);
+        if (!spot) continue;
+        const { x, y } = spot;
+        pen.font = font(spot.size, 800);
         pen.strokeStyle = css("--ground");
         pen.lineWidth = 5 * pixels();
         pen.strokeText(text, x, y);
@@ -158,6 +151,20 @@
       }
       pen.restore();
     };
+  }
+
+  // A place for `text` in this size, or nothing where the band is too thin.
+  function fit(plot, layer, seconds, text, size) {
+    plot.ctx.font = font(size, 800);
+    const half = plot.ctx.measureText(text).width / 2 + 6 * pixels();
+    const perSecond = Math.abs(plot.valToPos(1, "x", true) - plot.valToPos(0, "x", true));
+    const spot = roomiest(layer, seconds, Math.ceil(half / perSecond));
+    if (spot === null) return null;
+    const height = Math.abs(plot.valToPos(spot.height, "y", true) - plot.valToPos(0, "y", true));
+    if (height < (size + 2) * pixels()) return null;
+    const { left, width } = plot.bbox;
+    const x = Math.min(Math.max(plot.valToPos(spot.second, "x", true), left + half), left + width - half);
+    return { size, x, y: plot.valToPos(spot.middle, "y", true) };
   }
 
   // Where a name that reaches so many seconds each way has most room: the highest lowest count.
