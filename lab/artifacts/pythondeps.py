@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.artifacts import bytecode, wheels
+from lab.artifacts import bytecode, elf, wheels
 from lab.artifacts.pythonbase import PYTHON
 from lab.artifacts.recipe import Workshop, architecture, digest_files, digest_text
 
-RECIPE_VERSION = "1"
+RECIPE_VERSION = "2"
 REQUIREMENTS = wheels.REQUIREMENTS / "requirements.txt"
 # Where the base's Python looks for what is not Debian's.
 SITE_PACKAGES = f"usr/local/lib/python{PYTHON}/dist-packages"
@@ -53,6 +53,7 @@ class PythonDeps:
         with workshop.progress.task("Fetching the libraries of the sample service"):
             wheels.install_wheels(REQUIREMENTS, target, workshop)
             remove_unused(target)
+            elf.trim_below(target)
         with workshop.progress.task("Compiling the libraries of the sample service"):
             bytecode.compile_tree(
                 workshop.tree,
