@@ -15,7 +15,7 @@ from typing import Any
 from lab.errors import ClusterUnreachable
 from lab.scenario.events import NS, Event
 from lab.scenario.load import CHIRP_ENDPOINTS, Invariant, Load
-from lab.scenario.runner import Clock
+from lab.scenario.tape import Clock
 
 Line = dict[str, Any]
 
