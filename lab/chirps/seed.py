@@ -45,8 +45,9 @@ SELECT n,
 FROM generate_series(1::bigint, %(chirps)s) AS n"""
 
 IS_EMPTY = "SELECT NOT EXISTS (SELECT FROM users) AND NOT EXISTS (SELECT FROM chirps)"
-CONTINUE = """SELECT setval(pg_get_serial_sequence({name}, 'id'), greatest(max(id), 1))
-FROM {table}"""
+CONTINUE = """SELECT setval(
+    pg_get_serial_sequence({name}, 'id'), coalesce(max(id), 0) + 1, false
+) FROM {table}"""
 
 
 def seed(asked: Settings, *, users: int, chirps: int, if_empty: bool) -> bool:
