@@ -6,7 +6,19 @@ from types import FrameType
 
 import typer
 
-from lab.cli import _output, access, artifacts, doctor, down, power, service, status, up
+from lab.cli import (
+    _output,
+    access,
+    artifacts,
+    doctor,
+    down,
+    power,
+    report,
+    scenario,
+    service,
+    status,
+    up,
+)
 from lab.errors import EXIT_BUG, Interrupted, LabError, explain
 
 app = typer.Typer(
@@ -16,7 +28,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Practise, demonstrate and test what deployments do to the person on call.\n\n"
-    "Exit codes: 0 done, 2 usage, 4 lab could not do its work, 70 a bug in lab, 130 interrupted.",
+    "Exit codes: 0 done or as predicted, 1 not as predicted, 2 usage, 3 the run proves nothing, "
+    "4 lab could not do its work, 70 a bug in lab, 130 interrupted.",
 )
 app.command()(doctor.doctor)
 app.command()(up.up)
@@ -33,6 +46,8 @@ app.command(context_settings=access.PASS_ON)(service.chirps)
 app.command()(power.stop)
 app.command()(power.start)
 app.command()(down.down)
+app.add_typer(scenario.app, name="scenario")
+app.add_typer(report.app, name="report")
 app.add_typer(artifacts.app, name="artifacts")
 
 

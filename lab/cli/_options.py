@@ -1,5 +1,6 @@
 """Options that several commands share, and what completes them."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -50,3 +51,13 @@ Timeout = Annotated[
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Runs = Annotated[
+    Path | None,
+    typer.Option(
+        "--runs",
+        help="Where runs are kept; usually ~/.local/state/lab/runs.",
+        envvar="LAB_RUNS",
+        metavar="DIR",
+        file_okay=False,
+    ),
+]

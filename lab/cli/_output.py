@@ -8,10 +8,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, is_dataclass
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from lab.errors import Interrupted, LabError
 from lab.progress import Task
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 # Without a terminal a long task says where it is this often, in seconds.
 REPORT_EVERY_S = 20.0
@@ -19,6 +22,16 @@ REPORT_EVERY_S = 20.0
 
 def show(text: str) -> None:
     _write(sys.stdout, text)
+
+
+def show_rich(text: "Text") -> None:
+    """Print text with colours on a terminal, without them elsewhere."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        show(text.plain)
+        return
+    from rich.console import Console
+
+    Console(highlight=False).print(text)
 
 
 def show_json(value: Any) -> None:

@@ -1,0 +1,154 @@
+"""lab report: what stored runs showed, judged again, as a page."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lab.cli import _output
+from lab.cli._options import Json, Runs
+
+if TYPE_CHECKING:
+    from lab.store import Store
+
+app = typer.Typer(no_args_is_help=True, help="Stored runs: list, show, judge again, write a page.")
+
+
+def open_store(runs: Path | None) -> "Store":
+    from lab.paths import find_paths
+    from lab.store import Store
+
+    paths = find_paths()
+    return Store(runs.absolute(), owner=paths.caller) if runs else Store.of(paths)
+
+
+def complete_run(incomplete: str) -> list[str]:
+    return [run.id for run in open_store(None).runs() if run.id.startswith(incomplete)]
+
+
+RunName = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="As lab report list names it, a beginning of that, a scenario, or latest.",
+        autocompletion=complete_run,
+    ),
+]
+
+
+@app.command("list")
+def list_runs(runs: Runs = None, json: Json = False) -> None:
+    """List the stored runs, the newest first.
+
+    Examples:
+
+        lab report list
+    """
+    from lab.report.overview import overview
+
+    found = overview(open_store(runs))
+    if json:
+        _output.show_json(found)
+    elif found:
+        rows = [(line.run, line.outcomes, line.place) for line in found]
+        _output.show_table(("run", "outcomes", "stage"), rows)
+    else:
+        _output.note("No runs. Make one: sudo lab scenario run half-migrated-rename")
+
+
+@app.command()
+def show(run: RunName = "latest", runs: Runs = None, json: Json = False) -> None:
+    """Show what happened in a stored run, and what it proves.
+
+    Examples:
+
+        lab report show
+
+        lab report show half-migrated-rename --json
+    """
+    from lab.report import terminal, view
+    from lab.report.files import PAGE
+
+    store = open_store(runs)
+    found = store.find(run)
+    if json:
+        verdicts = [store.read_verdict(found, variant) for variant in found.variants]
+        _output.show_json([each.to_json() | {"run": found.id} for each in verdicts])
+        return
+    page = found.path / PAGE
+    shown = str(page) if page.exists() else ""
+    _output.show_rich(terminal.renderable(view.load(found.path), page=shown))
+
+
+@app.command()
+def html(
+    run: RunName = "latest",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Where to write it; usually beside the run.",
+            metavar="FILE",
+            dir_okay=False,
+        ),
+    ] = None,
+    runs: Runs = None,
+) -> None:
+    """Write the page of a stored run: one file that asks nobody for anything.
+
+    Examples:
+
+        lab report html latest --output report.html
+    """
+    from lab.paths import find_paths
+    from lab.report.files import write_page
+
+    found = open_store(runs).find(run)
+    target = output.absolute() if output else None
+    page = write_page(found.path, owner=find_paths().caller, target=target)
+    _output.show(f"Wrote {page}, {page.stat().st_size / 1e3:.0f} kB")
+
+
+@app.command()
+def recheck(
+    run: RunName = "latest",
+    scenarios: Annotated[
+        Path | None,
+        typer.Option(
+            "--scenarios",
+            help="A folder of scenarios other than lab's own.",
+            envvar="LAB_SCENARIOS",
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    runs: Runs = None,
+    json: Json = False,
+) -> None:
+    """Judge a stored run again from its history alone; exit codes as of scenario run.
+
+    Examples:
+
+        lab report recheck latest
+    """
+    from lab import content
+    from lab.scenario import loader
+    from lab.stages.play import exit_code
+    from lab.stages.play import recheck as judge_again
+
+    store = open_store(runs)
+    found = store.find(run)
+    loaded = loader.load(scenarios or content.folder("scenarios"), found.scenario)
+    judged = judge_again(loaded, found, store=store)
+    verdicts = [verdict for verdict, _ in judged]
+    if json:
+        _output.show_json([each.to_json() | {"run": found.id} for each in verdicts])
+    else:
+        _output.show_table(
+            ("variant", "outcome", "changed"),
+            [(v.variant, v.outcome.value, "yes" if differs else "no") for v, differs in judged],
+        )
+    if code := exit_code(verdicts):
+        raise typer.Exit(code)

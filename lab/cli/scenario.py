@@ -1,0 +1,134 @@
+"""lab scenario: list what can be played, show one, play one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lab.cli import _output
+from lab.cli._options import Json, Name, Runs
+
+app = typer.Typer(no_args_is_help=True, help="Scripted failures: list, show, play.")
+
+
+def scenarios_folder(chosen: Path | None) -> Path:
+    from lab import content
+
+    return chosen or content.folder("scenarios")
+
+
+def complete_scenario(incomplete: str) -> list[str]:
+    from lab.scenario import loader
+
+    return [n for n in loader.names(scenarios_folder(None)) if n.startswith(incomplete)]
+
+
+Scenario = Annotated[
+    str,
+    typer.Argument(
+        metavar="SCENARIO", help="As lab scenario list names it.", autocompletion=complete_scenario
+    ),
+]
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--scenarios",
+        help="A folder of scenarios other than lab's own.",
+        envvar="LAB_SCENARIOS",
+        metavar="DIR",
+        exists=True,
+        file_okay=False,
+    ),
+]
+
+
+@app.command("list")
+def list_scenarios(scenarios: Folder = None, json: Json = False) -> None:
+    """List the scenarios.
+
+    Examples:
+
+        lab scenario list
+    """
+    from lab.scenario import loader
+
+    folder = scenarios_folder(scenarios)
+    found = [loader.load(folder, name).scenario for name in loader.names(folder)]
+    if json:
+        _output.show_json(
+            [
+                {
+                    "name": each.name,
+                    "title": each.title,
+                    "question": each.question,
+                    "variants": [variant.name for variant in each.variants],
+                }
+                for each in found
+            ]
+        )
+        return
+    _output.show_table(("name", "question"), [(each.name, each.question) for each in found])
+
+
+@app.command()
+def show(scenario: Scenario, scenarios: Folder = None, json: Json = False) -> None:
+    """Show what a scenario asks, does and predicts.
+
+    Examples:
+
+        lab scenario show half-migrated-rename
+    """
+    from lab.scenario import describe, loader
+
+    loaded = loader.load(scenarios_folder(scenarios), scenario)
+    if json:
+        _output.show_json(describe.to_json(loaded))
+    else:
+        _output.show(describe.to_text(loaded))
+
+
+@app.command()
+def run(
+    scenario: Scenario,
+    name: Name = "lab",
+    variant: Annotated[
+        str,
+        typer.Option(
+            "--variant", help="careless, careful, both, or a proof that scenario show names."
+        ),
+    ] = "both",
+    scenarios: Folder = None,
+    runs: Runs = None,
+    json: Json = False,
+) -> None:
+    """Play a scenario on a lab, under traffic, and judge what happened.
+
+    Exit code 0 when everything came as predicted, 1 when not, 3 when the run proves nothing.
+
+    Examples:
+
+        sudo lab scenario run half-migrated-rename
+
+        sudo lab scenario run half-migrated-rename --variant careful --json
+    """
+    from lab.cli.report import open_store
+    from lab.paths import find_paths
+    from lab.report.files import write_page
+    from lab.scenario import loader
+    from lab.stages import play as playing
+
+    loaded = loader.load(scenarios_folder(scenarios), scenario)
+    variants = playing.choose(loaded.scenario, variant)
+    paths, progress = find_paths(), _output.make_progress()
+    store = open_store(runs)
+    played = playing.play(paths, name, loaded, variants, store=store, progress=progress)
+    with progress.task("Writing the report"):
+        page = write_page(played.run.path, owner=paths.caller)
+    if json:
+        _output.show_json(played.to_json())
+    else:
+        from lab.report import terminal, view
+
+        _output.show_rich(terminal.renderable(view.load(played.run.path), page=str(page)))
+    if played.exit_code:
+        raise typer.Exit(played.exit_code)

@@ -1,0 +1,17 @@
+"""Write the page of a run to a file."""
+
+from pathlib import Path
+
+from lab.files import write_atomic
+from lab.paths import Caller
+from lab.report import page, view
+
+PAGE = "report.html"
+
+
+def write_page(run: Path, *, owner: Caller, target: Path | None = None) -> Path:
+    """Render the run in directory `run` and return where its page is: beside the histories, or
+    at `target`. Raises NoSuchRun, HistoryDamaged, NoSpace."""
+    place = target or run / PAGE
+    write_atomic(place, page.render(view.load(run)), owner=owner, mode=0o644)
+    return place

@@ -1,0 +1,155 @@
+"""Play variants of a scenario on a lab, judge each, and keep everything as a run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lab.errors import EXIT_INVALID, EXIT_NOT_AS_PREDICTED, BadInput
+from lab.lifecycle.lab import Lab, require_root
+from lab.lifecycle.lock import exclusive
+from lab.paths import Paths
+from lab.progress import Progress
+from lab.scenario import judge, runner
+from lab.scenario.history import History, Recorder
+from lab.scenario.loader import Loaded
+from lab.scenario.model import Scenario, Variant
+from lab.scenario.verdict import Outcome, Verdict
+from lab.stages.cluster import ClusterStage
+from lab.stages.narrate import Narrator
+from lab.stages.undo import LabUndoLog
+from lab.store import Run, Store
+
+FORMAT = 1
+BOTH = "both"
+TOLD = ("stage", "distribution", "version", "clock", "seed")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict, and where it was come by: stage, distribution, version, clock, seed."""
+
+    verdict: Verdict
+    told: Mapping[str, Any]
+
+    def to_json(self, run: Run) -> dict[str, Any]:
+        requests = self.verdict.figures.requests
+        return {**self.verdict.to_json(), **self.told, "requests": requests, "run": run.id}
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A stored run and what was said about each variant of it, in the order of playing."""
+
+    run: Run
+    judged: tuple[Judged, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """A wrong prediction counts more than a run that proves nothing, and both than none."""
+        return exit_code([each.verdict for each in self.judged])
+
+    def to_json(self) -> list[dict[str, Any]]:
+        return [each.to_json(self.run) for each in self.judged]
+
+
+def exit_code(verdicts: Sequence[Verdict]) -> int:
+    if any(not v.as_predicted and v.outcome is not Outcome.INVALID for v in verdicts):
+        return EXIT_NOT_AS_PREDICTED
+    return EXIT_INVALID if any(v.outcome is Outcome.INVALID for v in verdicts) else 0
+
+
+def choose(scenario: Scenario, name: str) -> tuple[Variant, ...]:
+    """Return the variant of that name, or for `both` careless and then careful."""
+    if name == BOTH:
+        return (scenario.careless, scenario.careful)
+    for variant in scenario.variants:
+        if variant.name == name:
+            return (variant,)
+    known = ", ".join((BOTH, *(variant.name for variant in scenario.variants)))
+    raise BadInput(
+        f"scenario {scenario.name!r} has no variant {name!r}; there are {known}",
+        hint=f"lab scenario show {scenario.name}",
+    )
+
+
+def play(
+    paths: Paths,
+    lab_name: str,
+    loaded: Loaded,
+    variants: Sequence[Variant],
+    *,
+    store: Store,
+    progress: Progress,
+) -> Played:
+    """Play the variants one after the other on the lab's nodes.
+
+    Raises LabError when the lab could not do its work; what was judged before that is kept.
+    """
+    require_root("scenario run", why="enters the lab's network and its database")
+    with exclusive(paths, lab_name):
+        lab = Lab.load(paths, lab_name)
+        lab.connect()
+        run = store.create(loaded.scenario.name, describe(loaded, lab))
+        judged = [_play(lab, loaded.scenario, each, run, store, progress) for each in variants]
+        return Played(run, tuple(judged))
+
+
+def describe(loaded: Loaded, lab: Lab) -> dict[str, Any]:
+    """Return what is known of a run before it begins."""
+    scenario, guide = loaded.scenario, loaded.guide
+    return {
+        "format": FORMAT,
+        "scenario": scenario.name,
+        "title": scenario.title,
+        "question": scenario.question,
+        "page": guide.page,
+        "lesson": guide.lesson,
+        "lab": lab.record.name,
+        "distribution": lab.record.distribution,
+        "version": lab.record.version,
+    }
+
+
+def _play(
+    lab: Lab, scenario: Scenario, variant: Variant, run: Run, store: Store, progress: Progress
+) -> Judged:
+    path = store.begin_variant(run, variant.name)
+    undo_log = LabUndoLog(lab)
+    # Connected anew, and proved anew to be the lab's: a run writes to its cluster.
+    stage = ClusterStage(lab, lab.connect(), undo_log)
+    with Recorder(path) as sink, Narrator(variant.name, progress) as narrator:
+        runner.play(
+            scenario,
+            variant,
+            run=f"{run.name}-{variant.name}".lower(),
+            stage=stage,
+            sink=sink,
+            undo_log=undo_log,
+            listener=narrator,
+        )
+    # Judged from what is on the disk, which is all that `lab report recheck` will have.
+    history = History.read(path)
+    verdict = judge.judge(scenario, variant, history)
+    store.write_verdict(run, verdict)
+    first = history.first("run") or {}
+    return Judged(verdict, {name: first.get(name) for name in TOLD})
+
+
+def recheck(loaded: Loaded, run: Run, *, store: Store) -> tuple[tuple[Verdict, bool], ...]:
+    """Judge a stored run again; return each new verdict, and whether it differs from the old one.
+
+    Raises HistoryDamaged, and BadInput for a variant that the scenario no longer has.
+    """
+    found = []
+    for name in run.variants:
+        (variant,) = choose(loaded.scenario, name)
+        verdict = judge.judge(loaded.scenario, variant, History.read(run.history(name)))
+        found.append((verdict, _differs(store, run, verdict)))
+        store.write_verdict(run, verdict)
+    return tuple(found)
+
+
+def _differs(store: Store, run: Run, verdict: Verdict) -> bool:
+    return not run.verdict(verdict.variant).exists() or (
+        store.read_verdict(run, verdict.variant) != verdict
+    )
