@@ -9,7 +9,7 @@ container for three seconds.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,9 @@ from lab.errors import MachineError
 ROOT = Path("/sys/fs/cgroup")
 CONTROLLERS = ("cpu", "cpuset", "memory", "pids")
 _REMOVAL_BOUND_S = 5.0
+# Of all nodes of a lab together. By default a cgroup counts as much as one process beside
+# it, so that a compiler with eight would leave six machines a ninth of the host.
+LAB_SHARES = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ def make(group: str, limits: Limits, *, root: Path = ROOT) -> list[Path]:
             directory /= part
             directory.mkdir(exist_ok=True)
             _fill_cpuset(directory)
+        _share(hierarchy / Path(group).parts[0], LAB_SHARES)
         _limit(directory, limits)
         made.append(directory)
     return made
@@ -137,9 +141,17 @@ def _limit(directory: Path, limits: Limits) -> None:
         "memory.limit_in_bytes": limits.memory,
         "memory.max": limits.memory,
         "pids.max": limits.tasks,
-        "cpu.shares": limits.cpu_shares,
-        "cpu.weight": weight(limits.cpu_shares),
     }
+    _write(directory, values)
+    _share(directory, limits.cpu_shares)
+
+
+def _share(directory: Path, cpu_shares: int) -> None:
+    _write(directory, {"cpu.shares": cpu_shares, "cpu.weight": weight(cpu_shares)})
+
+
+def _write(directory: Path, values: Mapping[str, int]) -> None:
+    """Write what this hierarchy has files for."""
     for name, value in values.items():
         if (directory / name).exists():
             (directory / name).write_text(str(value))
