@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from lab.chirps import failures
 from lab.chirps.accounts import SQLSTATE, Accounts
+from lab.chirps.cutoff import CutOff
 from lab.chirps.endpoints.chirps import Chirps
 from lab.chirps.endpoints.operations import Operations
 from lab.chirps.endpoints.page import Page
@@ -43,7 +44,7 @@ def make_app(state: State) -> ASGIApp:
     )
     # A redirect would be one more answer for a question nobody asks.
     inner.router.redirect_slashes = False
-    counted = Accounts(inner, state.tally, settings.release)
+    counted = Accounts(CutOff(inner), state.tally, settings.release)
     return Envelope(counted, settings, state.schema, state.drain)
 
 

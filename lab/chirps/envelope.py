@@ -23,9 +23,7 @@ CLOSE = (b"connection", b"close")
 class Envelope:
     def __init__(self, app: ASGIApp, settings: Settings, schema: Schema, drain: Drain) -> None:
         self._app = app
-        self._schema = schema
-        self._drain = drain
-        self._identity = identity(settings)
+        self._stamp = Stamp(settings, schema, drain)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -35,12 +33,25 @@ class Envelope:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *self._headers(request_id)]
+                message["headers"] = [*message["headers"], *self._stamp.headers(request_id)]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
 
-    def _headers(self, request_id: bytes) -> list[tuple[bytes, bytes]]:
+
+class Stamp:
+    """The headers as they are at this moment."""
+
+    def __init__(self, settings: Settings, schema: Schema, drain: Drain) -> None:
+        self._schema = schema
+        self._drain = drain
+        self._identity = [
+            (b"x-chirps-version", settings.release.encode()),
+            (b"x-chirps-pod", settings.pod.encode()),
+            (b"x-chirps-node", settings.node.encode()),
+        ]
+
+    def headers(self, request_id: bytes) -> list[tuple[bytes, bytes]]:
         draining = self._drain.draining
         headers = [
             *self._identity,
@@ -52,17 +63,13 @@ class Envelope:
         return [*headers, CLOSE] if draining else headers
 
 
-def identity(settings: Settings) -> list[tuple[bytes, bytes]]:
-    return [
-        (b"x-chirps-version", settings.release.encode()),
-        (b"x-chirps-pod", settings.pod.encode()),
-        (b"x-chirps-node", settings.node.encode()),
-    ]
-
-
 def read_request_id(scope: Scope) -> bytes:
     """Return the client's own id; one that could not go into a header or a log is replaced."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
             return bytes(value)
+    return new_request_id()
+
+
+def new_request_id() -> bytes:
     return secrets.token_hex(8).encode()

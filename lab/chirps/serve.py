@@ -16,8 +16,10 @@ import uvicorn
 from lab.chirps import liveness, logs, readiness, releases, schema, settings
 from lab.chirps.app import make_app
 from lab.chirps.database import Database, make_pool
+from lab.chirps.envelope import Stamp, new_request_id
 from lab.chirps.errors import BadConfiguration, NoSuchRelease, NoSuchTrack, Refused
 from lab.chirps.migrate import known_schema
+from lab.chirps.protocol import protocol_class
 from lab.chirps.reach import Reach
 from lab.chirps.readiness import Readiness, database_check
 from lab.chirps.releases import Release
@@ -103,8 +105,10 @@ def make_state(asked: Settings, release: Release, known_schema: int) -> State:
 
 def http_config(state: State) -> uvicorn.Config:
     """Return uvicorn's settings: httptools where it is installed, no logs of its own."""
+    stamp = Stamp(state.settings, state.schema, state.drain)
     return uvicorn.Config(
         make_app(state),
+        http=protocol_class(lambda: stamp.headers(new_request_id())) or "auto",
         lifespan="off",
         ws="none",
         interface="asgi3",

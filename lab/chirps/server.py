@@ -9,8 +9,9 @@ each logged with the milliseconds since SIGTERM:
     finished         requests have ended, and connections without one have had LINGER_S
                      to bring one; at most `graceful_s` altogether
 
-What is left then is cut off, and counted in the log. Routing needs longer than this to learn
-that a pod is leaving: that time is given before SIGTERM, by the platform (preStop).
+What is left then is cut off with a 503, and counted in the log. Routing needs longer than
+this to learn that a pod is leaving: that time is given before SIGTERM, by the platform
+(preStop).
 """
 
 import asyncio
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # A connection that is open and idle may have a request on the way to it.
 LINGER_S = 1.0
+# What was cut off takes back its statement and answers.
+LAST_WORD_S = 1.0
 LOOK_EVERY_S = 0.02
 
 
@@ -84,7 +87,7 @@ class Server(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.shutdown()  # ends it when idle, else after its answer
         await self._wait_until_quiet(deadline)
-        self._cut_off()
+        await self._cut_off()
 
     async def _stop_accepting(self, sockets: list[socket.socket]) -> None:
         # The kernel has accepted what waits in the queue; closing would reset it.
@@ -103,8 +106,10 @@ class Server(uvicorn.Server):
     def _is_busy(self) -> bool:
         return bool(self.server_state.connections or self.server_state.tasks)
 
-    def _cut_off(self) -> None:
-        left = len(self.server_state.tasks)
-        for task in list(self.server_state.tasks):
+    async def _cut_off(self) -> None:
+        left = list(self.server_state.tasks)
+        for task in left:
             task.cancel()
-        self._stages.reach("finished", cut_off=left)
+        if left:
+            await self._wait_until_quiet(time.monotonic() + LAST_WORD_S)
+        self._stages.reach("finished", cut_off=len(left))
