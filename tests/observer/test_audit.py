@@ -1,0 +1,225 @@
+"""The write ledger: what was acknowledged, what is stored, what can be read."""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from lab.observer.audit import auditor, ledger
+from lab.observer.audit.ledger import ReadBack, Stored, Write
+from lab.observer.audit.readback import TRIES, read_back
+from lab.observer.operations import chirp_body
+from lab.observer.transport import Transport
+from tests.observer.loading import Lines, load, of_kind, spec
+from tests.observer.service import Behave, Line, Received, answer, serving
+
+
+class Store:
+    """A service and what it keeps: it forgets one of `forgets` chirps that it acknowledged."""
+
+    def __init__(self, *, forgets: int = 0, doubles: int = 0) -> None:
+        self._forgets = forgets
+        self._doubles = doubles
+        self.taken = 0
+        self.rows: list[dict[str, Any]] = []
+
+    async def __call__(self, received: Received, line: Line) -> None:
+        if received.method == "POST":
+            await self.take(received.content)
+            await line.send(answer(201, {"id": self.taken}))
+            return
+        number = int(received.path.rpartition("/")[2])
+        found = next((row for row in self.rows if row["id"] == number), None)
+        await line.send(answer(200, found) if found else answer(404))
+
+    async def take(self, content: dict[str, Any]) -> None:
+        self.taken += 1
+        if self._forgets and self.taken % self._forgets == 0:
+            return
+        self.rows.append({"id": self.taken, **content})
+        if self._doubles and self.taken % self._doubles == 0:
+            self.rows.append({"id": self.taken + 1_000_000, **content})
+
+    async def stored(self, refs: Any) -> Mapping[str, Stored]:
+        found = {}
+        for ref in refs:
+            numbers = [row["id"] for row in self.rows if row["client_ref"] == ref]
+            if numbers:
+                found[ref] = Stored(len(numbers), min(numbers))
+        return found
+
+
+def audited(behave: Behave, store: Store, count: int) -> Lines:
+    """Return the audit's lines after `count` creates."""
+
+    async def scenario() -> Lines:
+        async with serving(behave) as service:
+            wanted = spec(
+                service.url,
+                rate=500,
+                mix={"create_chirp": 1},
+                total_timeout_s=30,
+                in_flight_cap=count,
+            )
+            told = [
+                json.dumps(line, separators=(",", ":")).encode()
+                for line in await load(wanted, count)
+            ]
+            lines: Lines = []
+            transport = Transport(service.url, kept=0, connect_timeout_s=30, total_timeout_s=30)
+            await auditor.audit(
+                told,
+                lines.append,
+                stored=store.stored,
+                read_through=lambda refs: read_back(
+                    transport, refs, run="r1", start=time.monotonic_ns(), per_s=5000
+                ),
+            )
+            return lines
+
+    return asyncio.run(scenario())
+
+
+def test_one_write_of_many_that_is_dropped_is_found() -> None:
+    store = Store(forgets=200)
+
+    *lines, done = audited(store, store, 200)
+
+    assert store.taken == 200
+    assert {**done, "t": 0} == {
+        "kind": "audit_done",
+        "t": 0,
+        "acked": 200,
+        "stored": 199,
+        "lost": 1,
+        "ambiguous": 0,
+        "duplicated": 0,
+        "unreadable": 0,
+        "unread": 0,
+    }
+    (lost,) = [line for line in lines if line["acked"] and not line["stored"]]
+    assert lost["ref"] not in {row["client_ref"] for row in store.rows}
+    assert lost["chirp"] == 200
+    # There is nothing to read.
+    assert lost["readable"] is None
+    assert sum(line["readable"] is True and line["matches"] is True for line in lines) == 199
+
+
+def test_a_write_that_is_stored_twice_is_found() -> None:
+    store = Store(doubles=50)
+
+    *lines, done = audited(store, store, 100)
+
+    assert (done["duplicated"], done["lost"], done["unreadable"]) == (2, 0, 0)
+    assert sorted(line["stored"] for line in lines) == [1] * 98 + [2] * 2
+
+
+def test_a_write_whose_answer_was_lost_is_ambiguous_if_stored() -> None:
+    store = Store()
+
+    async def drops_answers(received: Received, line: Line) -> None:
+        if received.method == "GET" or store.taken % 2:
+            await store(received, line)
+            return
+        # Stored or not, and nobody is told.
+        if store.taken % 4 == 0:
+            await store.take(received.content)
+        else:
+            store.taken += 1
+        line.reset()
+
+    *lines, done = audited(drops_answers, store, 40)
+
+    assert (done["acked"], done["lost"], done["ambiguous"]) == (20, 0, 10)
+    assert {line["readable"] for line in lines if not line["acked"]} == {None}
+
+
+def test_a_write_that_reads_differently_is_unreadable() -> None:
+    store = Store()
+
+    async def reads_nothing(received: Received, line: Line) -> None:
+        if received.method == "POST":
+            await store(received, line)
+            store.rows[-1]["body"] = None
+        else:
+            await store(received, line)
+
+    *lines, done = audited(reads_nothing, store, 5)
+
+    assert (done["unreadable"], done["lost"]) == (5, 0)
+    assert {(line["readable"], line["matches"]) for line in lines} == {(True, False)}
+
+
+@pytest.mark.parametrize(
+    ("behaves", "read"),
+    [
+        (answer(404), ReadBack(False, "v1")),
+        (answer(500, {"sqlstate": "42703"}, release="v2"), ReadBack(False, "v2")),
+        (answer(503), ReadBack(None, "v1")),
+    ],
+)
+def test_reading_back_tells_no_from_no_answer(behaves: bytes, read: ReadBack) -> None:
+    async def scenario() -> tuple[dict[str, ReadBack], int]:
+        async def behave(_: Received, line: Line) -> None:
+            await line.send(behaves)
+
+        async with serving(behave) as service:
+            transport = Transport(service.url, kept=0, connect_timeout_s=5, total_timeout_s=5)
+            found = await read_back(transport, {"ref": 7}, run="r", start=time.monotonic_ns())
+            return found, len(service.received)
+
+    found, asked = asyncio.run(scenario())
+
+    assert found == {"ref": read}
+    assert asked == (TRIES if read.readable is None else 1)
+
+
+def test_reading_back_bears_with_a_service_that_comes_back() -> None:
+    async def scenario() -> dict[str, ReadBack]:
+        async def behave(_: Received, line: Line) -> None:
+            chirp = {"client_ref": "ref", "body": chirp_body("ref")}
+            await line.send(answer(503) if len(service.received) == 1 else answer(200, chirp))
+
+        async with serving(behave) as service:
+            transport = Transport(service.url, kept=0, connect_timeout_s=5, total_timeout_s=5)
+            return await read_back(transport, {"ref": 7}, run="r", start=time.monotonic_ns())
+
+    assert asyncio.run(scenario()) == {"ref": ReadBack(True, "v1", True)}
+
+
+def test_the_ledger_has_the_creates_of_requests_and_of_sessions() -> None:
+    async def scenario() -> Lines:
+        store = Store()
+
+        async def behave(received: Received, line: Line) -> None:
+            if "client_ref" in received.body.decode():
+                await store(received, line)
+            else:
+                await line.send(answer(200, {}))
+
+        async with serving(behave) as service:
+            wanted = spec(service.url, rate=2000, sessions_per_s=1000)
+            return await load(wanted, 60, sessions=3)
+
+    lines = asyncio.run(scenario())
+    encoded = [json.dumps(line, separators=(",", ":")).encode() for line in lines]
+
+    found = list(ledger.writes(encoded))
+
+    creates = [line for line in of_kind(lines, "request") if line["endpoint"] == "create_chirp"]
+    posts = of_kind(lines, "session")
+    assert {each.ref for each in found} == {line["ref"] for line in [*creates, *posts]}
+    assert len(found) == len(creates) + 3
+    assert all(each.acked and each.chirp for each in found)
+
+
+def test_a_session_that_posted_in_vain_is_not_acknowledged() -> None:
+    steps = [{"endpoint": "create_chirp", "outcome": "read_timeout"}]
+    line = {"kind": "session", "ref": "x", "chirp": None, "steps": steps}
+
+    encoded = json.dumps(line, separators=(",", ":")).encode()
+
+    assert list(ledger.writes([encoded])) == [Write("x", None, acked=False)]
