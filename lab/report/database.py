@@ -20,10 +20,11 @@ class SchemaStep:
 class Database:
     """Highest value of each second, None where the database was not heard of.
 
+    `commits` are the steps of this run; what was there when it began is no event of it.
     `schema` is the version at the end of each second, by the times of the commits.
     """
 
-    steps: tuple[SchemaStep, ...]
+    commits: tuple[SchemaStep, ...]
     schema: tuple[int | None, ...]
     blocked: tuple[int | None, ...]
     connections: tuple[int | None, ...]
@@ -36,13 +37,18 @@ def find_database(events: Sequence[Event], axis: Axis) -> Database:
     answered = [each for each in samples if not each.get("error")]
     steps = _steps(events, axis)
     return Database(
-        steps=steps,
+        commits=tuple(each for each in steps if axis.at_fault and is_of_run(each)),
         schema=_versions(steps, _first_version(answered, axis, steps), axis),
         blocked=_highest(answered, "blocked", axis),
         connections=_highest(answered, "connections", axis),
         samples=len(samples),
         unanswered=len(samples) - len(answered),
     )
+
+
+def is_of_run(step: SchemaStep) -> bool:
+    """Tell whether the step may have come after second 0, the first fault."""
+    return step.second + step.bound_s >= 0
 
 
 def _steps(events: Sequence[Event], axis: Axis) -> tuple[SchemaStep, ...]:

@@ -40,20 +40,21 @@ class ReleaseRow:
 
 
 def share_with_interval(hits: int, total: int) -> str:
-    """17.1 % (95 % interval 16.1 % to 18.1 %); for none the upper end alone."""
+    """17.1 % (95 %: 16.1 to 18.1 %)."""
     if not total:
         return words.NOTHING
-    return f"{words.percent(hits / total)}, {interval(hits, total)}"
+    return f"{words.percent(hits / total)} ({interval(hits, total)})"
 
 
 def interval(hits: int, total: int) -> str:
+    """How sure it is: both ends of the 95 % interval, of nothing the upper end alone."""
     if not total:
         return words.NOTHING
     if not hits:
         # As the checks say it: two limits for the same nothing would only raise questions.
-        return f"at most {words.percent(rule_of_three(total))} with 95 % confidence"
+        return f"95 %: at most {words.percent(rule_of_three(total))}"
     low, high = wilson(hits, total)
-    return f"95 % interval {words.percent(low)} to {words.percent(high)}"
+    return f"95 %: {words.percent(low).removesuffix(' %')} to {words.percent(high)}"
 
 
 def list_figures(figures: Figures) -> tuple[Figure, ...]:

@@ -31,14 +31,10 @@ def find_marks(events: Sequence[Event], axis: Axis, database: Database) -> tuple
         for each in events
         if each["kind"] == "fault" and each["what"] == "requested"
     ]
-    marks += [
-        Mark(each.second, f"schema {each.version}")
-        for each in database.steps
-        if each.second >= axis.first
-    ]
+    marks += [Mark(each.second, f"schema {each.version}") for each in database.commits]
     rollout = pods.find_rollout(events, axis)
     if rollout is not None:
         marks.append(Mark(rollout.came, f"first {rollout.new}"))
         if rollout.gone is not None and rollout.old:
-            marks.append(Mark(rollout.gone, f"last {rollout.old} gone"))
+            marks.append(Mark(rollout.gone, f"no {rollout.old} ready"))
     return tuple(sorted(marks, key=lambda mark: (mark.second, mark.label))[:MOST_MARKS])

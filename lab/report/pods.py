@@ -1,8 +1,8 @@
-"""How many pods of each release serve, start or stop, second by second?
+"""How many pods of each release are ready, start or stop, second by second?
 
-Who serves is what the Service's endpoints say, because that is where requests go; a pod that
-is there and does not serve starts or stops. Where a stage has no endpoints, a pod's own
-readiness is taken.
+Ready is what the Service's endpoints call so, because that is where new connections go; a pod
+that is there and not ready starts or stops, and one that stops may still answer. Where a stage
+has no endpoints, a pod's own readiness is taken.
 """
 
 from collections import defaultdict
@@ -13,14 +13,14 @@ from lab.report.axis import Axis
 from lab.report.clean import clean
 from lab.scenario.events import NS, Event
 
-SERVING, STARTING, STOPPING = "serving", "starting", "stopping"
-_STATES = (SERVING, STARTING, STOPPING)
+READY, STARTING, STOPPING = "ready", "starting", "stopping"
+_STATES = (READY, STARTING, STOPPING)
 UNKNOWN = "unknown release"
 
 
 @dataclass(frozen=True, slots=True)
 class PodBand:
-    """Pods of `release` in `state` (serving, starting, stopping) at the end of each second."""
+    """Pods of `release` in `state` (ready, starting, stopping) at the end of each second."""
 
     release: str
     state: str
@@ -29,10 +29,10 @@ class PodBand:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Serving pods of each release from `t` on."""
+    """Ready pods of each release from `t` on."""
 
     t: int
-    serving: Mapping[str, int]
+    ready: Mapping[str, int]
 
 
 def find_pods(events: Sequence[Event], axis: Axis) -> tuple[PodBand, ...]:
@@ -53,30 +53,30 @@ def find_pods(events: Sequence[Event], axis: Axis) -> tuple[PodBand, ...]:
 
 
 def find_changes(events: Sequence[Event]) -> Iterator[Change]:
-    """Yield each change of the number of serving pods by release."""
+    """Yield each change of the number of ready pods by release."""
     watch = _Watch.begin(events)
     last: Mapping[str, int] | None = None
-    # Until the endpoints were heard of nobody knows who serves.
+    # Until the endpoints were heard of nobody knows who is ready.
     known = not watch.by_endpoints
     for event in watch.changes:
         watch.take(event)
         known = known or event["kind"] == "endpoints"
         if not known:
             continue
-        serving: dict[str, int] = defaultdict(int)
+        ready: dict[str, int] = defaultdict(int)
         for release, state in watch.states():
-            if state == SERVING:
-                serving[release] += 1
-        if serving != last:
-            last = dict(serving)
+            if state == READY:
+                ready[release] += 1
+        if ready != last:
+            last = dict(ready)
             yield Change(event["t"], last)
 
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """Releases `new` began to serve at `came`, releases `old` no longer serve since `gone`.
+    """Releases `new` had their first ready pod at `came`, `old` no more ready pod since `gone`.
 
-    Seconds of the axis; `gone` is None while a pod of them still serves at the end.
+    Seconds of the axis; `gone` is None while a pod of them is still ready at the end.
     """
 
     new: str
@@ -89,14 +89,14 @@ def find_rollout(events: Sequence[Event], axis: Axis) -> Rollout | None:
     """Return the first change of releases after second 0, None where there was none."""
     changes = list(find_changes(events))
     before = [each for each in changes if each.t <= axis.origin]
-    old = set(before[-1].serving) if before else set()
+    old = set(before[-1].ready) if before else set()
     after = [each for each in changes if each.t > axis.origin]
-    came = next((each for each in after if set(each.serving) - old), None)
+    came = next((each for each in after if set(each.ready) - old), None)
     if came is None:
         return None
-    left = next((each for each in after if each.serving and old - set(each.serving)), None)
+    left = next((each for each in after if each.ready and old - set(each.ready)), None)
     return Rollout(
-        new=", ".join(sorted(set(came.serving) - old)),
+        new=", ".join(sorted(set(came.ready) - old)),
         came=axis.second(came.t),
         old=", ".join(sorted(old)),
         gone=axis.second(left.t) if left else None,
@@ -111,7 +111,7 @@ class _Watch:
     releases: Mapping[str, str]
     by_endpoints: bool
     pods: dict[str, Event]
-    serving: frozenset[str]
+    ready: frozenset[str]
 
     @classmethod
     def begin(cls, events: Sequence[Event]) -> "_Watch":
@@ -125,12 +125,12 @@ class _Watch:
             releases={e["name"]: _release(e) for e in changes if e["kind"] == "pod"},
             by_endpoints=any(each["kind"] == "endpoints" for each in changes),
             pods={},
-            serving=frozenset(),
+            ready=frozenset(),
         )
 
     def take(self, event: Event) -> None:
         if event["kind"] == "endpoints":
-            self.serving = frozenset(
+            self.ready = frozenset(
                 each.get("pod") or ""
                 for each in event["endpoints"]
                 if isinstance(each, dict) and each.get("ready") and _is_text(each.get("pod"))
@@ -142,14 +142,14 @@ class _Watch:
 
     def states(self) -> Iterator[tuple[str, str]]:
         """Yield release and state of each pod there is."""
-        serving = self.serving if self.by_endpoints else self._ready()
-        for name in serving:
-            yield self.releases.get(name, UNKNOWN), SERVING
+        ready = self.ready if self.by_endpoints else self._ready_pods()
+        for name in ready:
+            yield self.releases.get(name, UNKNOWN), READY
         for name, pod in self.pods.items():
-            if name not in serving:
+            if name not in ready:
                 yield _release(pod), STOPPING if pod.get("terminating") else STARTING
 
-    def _ready(self) -> frozenset[str]:
+    def _ready_pods(self) -> frozenset[str]:
         return frozenset(
             name
             for name, pod in self.pods.items()
@@ -158,7 +158,8 @@ class _Watch:
 
 
 def _is_of_service(event: Event) -> bool:
-    return event.get("app") == "chirps"
+    # Where there are other pods at all, as in a cluster, every one tells what it belongs to.
+    return bool(event.get("app", "chirps") == "chirps")
 
 
 def _is_text(value: object) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lab.report import words
-from lab.report.pods import SERVING, PodBand
+from lab.report.pods import READY, PodBand
 from lab.report.traffic import NOBODY, Band
 from lab.report.view import VariantView, View
 
@@ -70,7 +70,7 @@ def _request_band(band: Band, looks: dict[str, int]) -> dict[str, Any]:
 
 def _pod_band(band: PodBand, looks: dict[str, int]) -> dict[str, Any]:
     return {
-        "kind": "ok" if band.state == SERVING else "hollow",
+        "kind": "ok" if band.state == READY else "hollow",
         "release": looks.get(band.release, 0),
         "name": band.release,
         "label": f"{band.release} {band.state}",

@@ -1,8 +1,9 @@
 """What does the directory of a run hold, as far as it can be read?
 
-    <run>/run.json                      what was run: scenario, stage, seed, guide
-    <run>/<variant>/history.jsonl       one event a line
-    <run>/<variant>/verdict.json        what was judged
+It is laid out as lab.store says. Of run.json are read, all optional: `scenario`, `title`,
+`question`, `guide` (an object with `page`, `lesson`, `safe`, `unsafe`, `evidence`, as
+lab.scenario.guide), `stage`, `distribution`, `version`, `clock`, `lab` (the version of lab).
+What it does not tell is taken from the first line of the first history.
 
 A run that was killed, or a disk that was full, leaves a history that ends anywhere. A verdict
 refuses such a history; a report shows what can be read and tells what cannot, one sentence
@@ -19,8 +20,7 @@ from lab.errors import HistoryDamaged, NoSuchRun
 from lab.report.clean import clean
 from lab.scenario.events import Event, problem_with
 from lab.scenario.verdict import Verdict
-
-HISTORY, VERDICT, RUN = "history.jsonl", "verdict.json", "run.json"
+from lab.store import HISTORY, RUN, VERDICT
 
 # The two that make the comparison come first; proofs follow in the order of their names.
 _FIRST = ("careless", "careful")

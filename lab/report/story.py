@@ -65,22 +65,23 @@ def _faults(events: Sequence[Event], axis: Axis, database: Database) -> Iterator
         f", {step_of(each)} at {words.moment(axis.second(each['t']))}" for each in asked[1:3]
     )
     yield Line(axis.second(asked[0]["t"]), f"requested: {step_of(asked[0])}{later}")
-    if steps := [each for each in database.steps if each.second >= axis.first]:
-        commits = ", ".join(
-            f"schema {each.version} committed (± {words.milliseconds(each.bound_s * 1000)})"
-            for each in steps[:2]
-        )
-        yield Line(steps[0].second, commits)
+    if database.commits:
+        first, *more = database.commits
+        text = f"schema {first.version} committed (± {words.milliseconds(first.bound_s * 1000)})"
+        for each in more[:2]:
+            text += f", {each.version} at {words.moment(each.second)}"
+        yield Line(first.second, text)
 
 
 def _rollout(events: Sequence[Event], axis: Axis) -> Iterator[Line]:
     rollout = pods.find_rollout(events, axis)
     if rollout is None:
         return
-    text = f"first {rollout.new} pod serves"
-    if rollout.old:
-        gone = "never gone" if rollout.gone is None else f"gone at {words.moment(rollout.gone)}"
-        text += f"; {rollout.old} {gone}"
+    text = f"first {rollout.new} pod ready"
+    if rollout.old and rollout.gone is None:
+        text += f"; {rollout.old} stays ready"
+    elif rollout.old and rollout.gone is not None:
+        text += f"; no {rollout.old} pod ready from {words.moment(rollout.gone)}"
     yield Line(rollout.came, text)
 
 
@@ -103,7 +104,7 @@ def _failures(
 
 
 def _after_commit(second: float, database: Database) -> str:
-    before = [each for each in database.steps if each.second <= second]
+    before = [each for each in database.commits if each.second <= second]
     if not before:
         return ""
     return f", {words.seconds(second - before[-1].second)} after schema {before[-1].version}"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 WIDTH = 100
 _INDENT = "  "
 _TOP_SIGNATURES = 3
+_LEAST_REMARK = 45
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,9 @@ def _head(view: View) -> Iterator[_Line]:
     yield from (_Line(f"! {each}", "yellow") for each in view.damage)
     yield _Line("")
     width = max(len(each.name) for each in view.variants)
+    outcome_width = max(len(each.outcome) for each in view.variants)
     for each in view.variants:
-        verdict = f"{each.name:<{width}}  {each.outcome.upper():<14}  "
+        verdict = f"{each.name:<{width}}  {each.outcome.upper():<{outcome_width}}  "
         yield from _wrapped(each.headline, start=verdict, style=_style(each))
 
 
@@ -78,7 +80,8 @@ def _variant(variant: VariantView) -> Iterator[_Line]:
         yield from _wrapped(
             "This run proves nothing, whatever the numbers look like:", "! ", "yellow"
         )
-    for each in variant.reasons:
+    # Why a proof went red as predicted stands beside its predictions.
+    for each in () if variant.as_predicted else variant.reasons:
         yield from _wrapped(each, "! ", "yellow")
     for each in variant.damage:
         yield from _wrapped(each, "! ", "yellow")
@@ -146,12 +149,14 @@ def _figures(variants: Sequence[VariantView]) -> Iterator[_Line]:
         values = [each.value if each else words.NOTHING for each in found]
         cells = "  ".join(f"{v:>{w}}" for v, w in zip(values, widths, strict=True))
         remark = next((each.remark for each in found if each and each.remark), "")
-        yield from _wrapped(remark, f"{label:<{label_width}}  {cells}  ")
+        start = f"{label:<{label_width}}  {cells}  "
+        yield from _wrapped(remark if WIDTH - len(start) >= _LEAST_REMARK else "", start)
 
 
 def _wrapped(text: str, start: str = "", style: str = "") -> Iterator[_Line]:
-    """Break `text` so that it stays below its own beginning."""
+    """Break `text` so that it stays below its own beginning, and no number loses its unit."""
     width = max(WIDTH - len(start), 20)
-    parts = textwrap.wrap(text, width) or [""]
+    parts = textwrap.wrap(text.replace(" %", "\N{NO-BREAK SPACE}%"), width) or [""]
+    parts = [part.replace("\N{NO-BREAK SPACE}%", " %") for part in parts]
     yield _Line(start + parts[0], style)
     yield from (_Line(" " * len(start) + part, style) for part in parts[1:])

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from lab.report import pods, words
 from lab.report.axis import Axis
 from lab.report.clean import clean
+from lab.report.database import Database
 from lab.report.traffic import NOBODY, is_failure, release_of
 from lab.scenario.events import Event
 
 # A cluster in trouble repeats itself; a table of ten thousand rows tells nobody anything.
 MOST_ROWS = 300
+CLUSTER = "cluster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +29,23 @@ class Row:
         return words.moment(self.second)
 
 
-def find_timeline(events: Sequence[Event], axis: Axis) -> tuple[Row, ...]:
-    """Return the rows in the order of their time, at most MOST_ROWS and one that says how many."""
-    rows = [*_told(events, axis), *_serving(events, axis), *_failures(events, axis)]
-    rows.sort(key=lambda row: row.second)
-    if len(rows) <= MOST_ROWS:
-        return tuple(rows)
-    more = f"{words.number(len(rows) - MOST_ROWS)} more, not shown"
-    return (*rows[:MOST_ROWS], Row(rows[MOST_ROWS].second, "note", more, ""))
+def find_timeline(events: Sequence[Event], axis: Axis, database: Database) -> tuple[Row, ...]:
+    """Return the rows in the order of their time, at most MOST_ROWS and one that says how many.
+
+    What the cluster tells of itself is left out first: it is what repeats.
+    """
+    rows = [
+        *_told(events, axis),
+        *_schema(database),
+        *_ready(events, axis),
+        *_failures(events, axis),
+    ]
+    kept = sorted(rows, key=lambda row: row.kind == CLUSTER)[:MOST_ROWS]
+    kept.sort(key=lambda row: row.second)
+    if len(kept) < len(rows):
+        more = f"{words.number(len(rows) - len(kept))} more rows are not shown"
+        kept.append(Row(kept[-1].second, "note", more, ""))
+    return tuple(kept)
 
 
 def _told(events: Sequence[Event], axis: Axis) -> Iterator[Row]:
@@ -45,15 +56,19 @@ def _told(events: Sequence[Event], axis: Axis) -> Iterator[Row]:
         if found is not None:
             kind, what, detail = found
             second = axis.second(event["t"])
-            # The version that was there when the watcher began is no event of this run.
-            if kind != "schema" or second >= axis.first:
-                yield Row(second, kind, clean(what), clean(detail))
+            yield Row(second, kind, clean(what), clean(detail))
 
 
-def _serving(events: Sequence[Event], axis: Axis) -> Iterator[Row]:
+def _schema(database: Database) -> Iterator[Row]:
+    for each in database.commits:
+        known = f"± {words.milliseconds(each.bound_s * 1000)}"
+        yield Row(each.second, "schema", f"schema {each.version} committed", known)
+
+
+def _ready(events: Sequence[Event], axis: Axis) -> Iterator[Row]:
     for change in pods.find_changes(events):
-        told = ", ".join(f"{release} {count}" for release, count in sorted(change.serving.items()))
-        yield Row(axis.second(change.t), "pods", "serving pods", told or "none")
+        told = ", ".join(f"{release} {count}" for release, count in sorted(change.ready.items()))
+        yield Row(axis.second(change.t), "pods", "ready pods", told or "none")
 
 
 def _failures(events: Sequence[Event], axis: Axis) -> Iterator[Row]:
@@ -89,28 +104,22 @@ def _step(event: Event) -> _Told:
     return "step", f"{event['name']} {event['what'].replace('_', ' ')}", event.get("detail")
 
 
-def _schema(event: Event) -> _Told:
-    bound = event.get("bound")
-    known = f"± {words.milliseconds(bound / 1e6)}" if isinstance(bound, int) else ""
-    return "schema", f"schema {event['version']} committed", known
-
-
 def _cluster(event: Event) -> _Told:
     count = event.get("count")
     often = f" ({count} times)" if isinstance(count, int) and count > 1 else ""
     what = f"{event.get('type') or 'Event'} {event['reason']} {clean(event.get('object'))}"
-    return "cluster", what, f"{clean(event.get('message'))}{often}"
+    return CLUSTER, what, f"{clean(event.get('message'))}{often}"
 
 
 def _job(event: Event) -> _Told:
     ended = [word for word in ("succeeded", "failed") if event.get(word)]
-    return ("cluster", f"job {event.get('name')} {ended[0]}", "") if ended else None
+    return (CLUSTER, f"job {event.get('name')} {ended[0]}", "") if ended else None
 
 
 def _node(event: Event) -> _Told:
     if event.get("ready"):
         return None
-    return "cluster", f"node {event.get('name')} not ready", event.get("reason")
+    return CLUSTER, f"node {event.get('name')} not ready", event.get("reason")
 
 
 def _watch(event: Event) -> _Told:
@@ -131,7 +140,6 @@ _TELLERS: Mapping[str, Callable[[Event], _Told]] = {
     "phase": _phase,
     "fault": _fault,
     "step": _step,
-    "schema": _schema,
     "event": _cluster,
     "job": _job,
     "node": _node,

@@ -15,7 +15,7 @@ from lab.report.conditions import list_conditions
 from lab.report.database import Database, find_database
 from lab.report.figures import Figure, ReleaseRow
 from lab.report.marks import Mark, find_marks
-from lab.report.pods import SERVING, PodBand, find_pods
+from lab.report.pods import READY, PodBand, find_pods
 from lab.report.prose import Paragraph
 from lab.report.story import Line, tell
 from lab.report.traffic import NOBODY, Traffic, find_traffic
@@ -96,7 +96,7 @@ class VariantView:
     def releases(self) -> tuple[str, ...]:
         """All releases: those that served at second 0 first, so that old looks old everywhere."""
         origin = -self.axis.first
-        at_origin = {b.release for b in self.pods if b.state == SERVING and any(b.counts[:origin])}
+        at_origin = {b.release for b in self.pods if b.state == READY and any(b.counts[:origin])}
         seen = {b.release for b in self.pods} | {b.release for b in self.traffic.bands}
         return tuple(sorted(seen - {NOBODY}, key=lambda name: (name not in at_origin, name)))
 
@@ -203,7 +203,7 @@ def _build_variant(variant: stored.StoredVariant) -> VariantView:
         by_release=figures.by_release(traffic),
         conditions=list_conditions(events, database),
         story=tell(events, axis, traffic, database),
-        timeline=timeline.find_timeline(events, axis),
+        timeline=timeline.find_timeline(events, axis, database),
         marks=find_marks(events, axis, database),
         axis=axis,
         traffic=traffic,
@@ -218,7 +218,7 @@ def _headline(verdict: Verdict | None, traffic: Traffic) -> str:
     found = verdict.figures
     total = words.times(found.requests, "request")
     share = figures.share_with_interval(found.failures, found.requests)
-    return f"{words.number(found.failures)} of {total} failed ({share})"
+    return f"{words.number(found.failures)} of {total} failed, {share}"
 
 
 def _what_is_cut(axis: Axis) -> tuple[str, ...]:

@@ -290,4 +290,4 @@ def test_ten_thousand_warnings_do_not_make_ten_thousand_rows():
     found = page.render(view.build(StoredRun("r", {}, (stored,), ())))
 
     assert found.count("BackOff") == 300
-    assert "9 700 more, not shown" in found
+    assert "9 700 more rows are not shown" in found

@@ -17,8 +17,8 @@ half-migrated-rename                                                            
 A rename, half-way through a rolling update
 sandbox, kubeadm v1.36.1, honest clock, run 20261125T013000Z
 
-careless  REPRODUCED      1 076 of 4 206 requests failed (25.6 %, 95 % interval 24.3 % to 26.9 %)
-careful   PREVENTED       0 of 4 206 requests failed (0 %, at most 0.071 % with 95 % confidence)
+careless  REPRODUCED  1 076 of 4 206 requests failed, 25.6 % (95 %: 24.3 to 26.9 %)
+careful   PREVENTED   0 of 4 206 requests failed, 0 % (95 %: at most 0.071 %)
 """
 
 CARELESS_PART = """\
@@ -27,7 +27,7 @@ careless: what happened
   +0.00 s  requested: migrate, roll out at +2.00 s
   +1.40 s  schema 6 committed (± 2.00 ms)
   +1.41 s  first failure: v1 create_chirp 42703, 0.01 s after schema 6
-  +6.30 s  first v2-naive pod serves; v1 gone at +39.1 s
+  +6.30 s  first v2-naive pod ready; no v1 pod ready from +39.1 s
   +39.0 s  last failure, 37.6 s after the first: 1 076 in all, at worst 50 of 60 at +2 s
 
 careless: predicted against measured
@@ -125,8 +125,23 @@ def test_hostile_text_neither_moves_the_cursor_nor_is_taken_for_markup():
     assert "\x1b[2J" not in printed
 
 
+def test_a_proof_that_goes_red_as_predicted_is_no_alarm(shown):
+    proof = dataclasses.replace(shown.variants[0], reasons=("no failure: predicted 0",))
+
+    told = terminal.summary(dataclasses.replace(shown, variants=(proof,)))
+
+    assert "!" not in told
+
+
+def test_no_number_loses_its_unit_at_the_end_of_a_line(shown):
+    named = dataclasses.replace(shown.variants[0], name="a-very-long-name-of-a-variant")
+
+    for line in terminal.summary(dataclasses.replace(shown, variants=(named,))).splitlines():
+        assert not line.lstrip().startswith("%")
+
+
 def test_texts_are_wrapped_below_their_own_beginning(shown):
-    variant = dataclasses.replace(shown.variants[0], reasons=("seen " * 30,))
+    variant = dataclasses.replace(shown.variants[0], reasons=("seen " * 30,), as_predicted=False)
 
     told = terminal.summary(dataclasses.replace(shown, variants=(variant,)))
 

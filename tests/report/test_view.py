@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from lab.report import view
-from lab.report.pods import SERVING, STARTING
+from lab.report.pods import READY, STARTING
 from lab.report.stored import StoredRun, StoredVariant
 from lab.report.view import View
 from tests.report import judged, synthetic
@@ -73,7 +73,7 @@ def test_pods_follow_the_endpoints(shown):
         # At the end of a second: what changes within it has changed.
         now = CARELESS.migrate_s + second + 1 - 1e-6
         expected = Counter(release for release, _ in synthetic.pods_ready(CARELESS, now))
-        serving = {b.release: b.counts[place] for b in careless.pods if b.state == SERVING}
+        serving = {b.release: b.counts[place] for b in careless.pods if b.state == READY}
         assert {name: count for name, count in serving.items() if count} == expected
 
 
@@ -89,8 +89,26 @@ def test_schema_steps_at_the_commit_and_not_when_it_was_seen(shown):
     careless = shown.variants[0]
     by_second = dict(zip(careless.axis.seconds, careless.database.schema, strict=True))
 
-    assert careless.database.steps[0].second == pytest.approx(1.4)
+    assert careless.database.commits[0].second == pytest.approx(1.4)
     assert (by_second[0], by_second[1]) == (5, 6)
+
+
+def test_the_schema_that_a_run_began_with_is_no_event_of_it(careless_events):
+    start = {"kind": "schema", "t": ns(-40), "bound": 0, "version": 5, "floor": 5, "seen": ns(-1)}
+
+    careless = build("careless", [start, *careless_events])
+
+    assert [each.version for each in careless.database.commits] == [6]
+    assert [mark.label for mark in careless.marks].count("schema 5") == 0
+    assert careless.database.schema[0] == 5
+
+
+def test_pods_of_other_services_do_not_count(careless_events):
+    other = {**next(e for e in careless_events if e["kind"] == "pod"), "name": "postgres-0"}
+
+    careless = build("careless", [{**other, "app": "postgres", "release": "18"}, *careless_events])
+
+    assert careless.releases == ("v1", "v2-naive")
 
 
 def test_blocked_sessions_show_the_worst_sample_of_a_second(shown):
@@ -124,7 +142,7 @@ def test_the_marks_tell_the_rollout(shown):
         ("schema 6", 1.4),
         ("roll out", 2.0),
         ("first v2-naive", 6.3),
-        ("last v1 gone", 39.1),
+        ("no v1 ready", 39.1),
     ]
 
 
@@ -170,7 +188,9 @@ def test_what_was_predicted_stands_beside_what_was_measured(shown, careless_verd
 
 def test_the_headline_is_the_verdicts_own(shown, careless_verdict):
     assert careless_verdict.figures.failures == 1076
-    assert shown.variants[0].headline.startswith("1 076 of 4 206 requests failed (25.6 %")
+    assert shown.variants[0].headline.startswith(
+        "1 076 of 4 206 requests failed, 25.6 % (95 %: 24.3 to 26.9 %)"
+    )
     assert shown.outcome == "as predicted"
 
 
@@ -178,7 +198,7 @@ def test_a_careful_run_says_how_sure_its_zero_is(shown):
     careful = shown.variants[1]
 
     # Three divided by the 4 206 requests that counted.
-    assert "at most 0.071 % with 95 % confidence" in careful.headline
+    assert "95 %: at most 0.071 %" in careful.headline
 
 
 def build(name: str, events) -> view.VariantView:
