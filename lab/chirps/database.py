@@ -5,15 +5,17 @@ would add two round trips and nothing else, and what is answered with 201 is com
 price is told in psycopg's docs and is part of the lab: a prepared statement stays prepared
 after it failed, because only a rollback clears the set.
 
-The pool has a fixed size. It checks a connection before lending it, so a restarted database
-costs requests that were in flight and no others.
+The pool has a fixed size. A connection is looked at before it is used, so a restarted database
+costs the requests that were in flight and no others.
 """
 
 import select
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import psycopg
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -54,24 +56,27 @@ def make_pool(settings: Settings, reach: Reach) -> Pool:
         max_size=settings.pool_size,
         timeout=settings.pool_timeout_s,
         reconnect_timeout=RECONNECT_S,
-        check=check_connection,
         open=False,
         name="chirps",
     )
 
 
-async def check_connection(connection: Connection) -> None:
-    """Raise psycopg.OperationalError when the server has ended this connection.
+async def is_alive(connection: Connection) -> bool:
+    """Say whether the server still holds this connection.
 
     A server that goes away says so (FATAL 57P01, or the end of the stream), and one that has
     nothing to say leaves the socket empty. So looking at the socket does what the library's
     own check does with a round trip for every request; only where something waits to be
     read is that one asked.
     """
-    poll = select.poll()
-    poll.register(connection.pgconn.socket, select.POLLIN)
-    if poll.poll(0):
-        await AsyncConnectionPool.check_connection(connection)
+    try:
+        poll = select.poll()
+        poll.register(connection.pgconn.socket, select.POLLIN)
+        if poll.poll(0):
+            await AsyncConnectionPool.check_connection(connection)
+    except psycopg.Error:
+        return False
+    return True
 
 
 class Database:
@@ -105,10 +110,28 @@ class Database:
         # is neither.
         within_s = self.pool.timeout if timeout_s is None else timeout_s
         try:
-            connection = await self.pool.getconn(within_s)
+            connection = await self._take(time.monotonic() + within_s)
         except PoolTimeout as error:
             raise self._reach.no_connection(within_s) from error
         try:
             yield connection
         finally:
+            await self.pool.putconn(connection)
+
+    async def _take(self, deadline: float) -> Connection:
+        """Return the first connection that is alive; those that are not are replaced.
+
+        The pool could check by itself, but pauses a second and more between one dead
+        connection and the next: after a restart all are dead, and who asks first would wait
+        in vain.
+        """
+        while True:
+            connection = await self.pool.getconn(deadline - time.monotonic())
+            try:
+                if await is_alive(connection):
+                    return connection
+            except BaseException:
+                await self.pool.putconn(connection)
+                raise
+            await connection.close()
             await self.pool.putconn(connection)
