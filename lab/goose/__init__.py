@@ -16,7 +16,7 @@ from lab.goose.errors import (
 )
 from lab.goose.files import Migration, collect
 from lab.goose.parse import Direction, Script, Statement, parse
-from lab.goose.runner import Applied, Event, up
+from lab.goose.runner import Applied, Event, OnEvent, up
 from lab.goose.status import StatusRow, status
 from lab.goose.table import current_version
 
@@ -30,6 +30,7 @@ __all__ = [
     "Migration",
     "MigrationFailed",
     "NoMigrations",
+    "OnEvent",
     "OutOfOrder",
     "Script",
     "Statement",

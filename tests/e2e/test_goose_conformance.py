@@ -21,16 +21,19 @@ from lab.paths import find_paths
 from lab.postgres import Server
 from lab.progress import Silent
 from tests.goose.corpus import CASES, DEVIATIONS, Case, Change, Command, Deviation, Files, Verb
+from tests.goose.random_files import random_files
 from tests.postgres import Database, new_database, postgres  # noqa: F401 - a fixture
 
-pytestmark = pytest.mark.e2e
+# The first of them may have to build goose.
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 MODULE = Path(__file__).parents[1] / "tools/goose"
 PROGRAM = "github.com/pressly/goose/v3/cmd/goose"
-# The drivers of other databases are nine tenths of the program.
+# It brings drivers of other databases, which take long to compile.
 OTHER_DATABASES = (
     "no_azuresql,no_clickhouse,no_libsql,no_mssql,no_mysql,no_sqlite3,no_vertica,no_ydb"
 )
+RANDOM_FILES = 40
 ANSWERS_WITHIN_S = 30
 VARIABLES = {"LAB_WORD": "goose", "LAB_EMPTY": ""}
 SQLSTATE = re.compile(r"\(SQLSTATE (\w{5})\)")
@@ -242,6 +245,25 @@ def test_where_they_differ_they_differ_on_purpose(pair: Pair, deviation: Deviati
     assert theirs.succeeded == deviation.goose_succeeds
     assert ours.succeeded == deviation.ours_succeeds
     assert (theirs, theirs_left) != (ours, ours_left)
+
+
+def test_random_files_are_read_alike(pair: Pair) -> None:
+    """The same outcome, and the same rows by the statements that ran, for files of all kinds."""
+    refused = 0
+    for text in random_files(seed=1, number=RANDOM_FILES):
+        pair.execute(f"{EMPTY_AGAIN} CREATE TABLE log (id serial, text text);")
+        pair.write({"00001_random.sql": text})
+        theirs, ours = pair.run(Command(Verb.UP))
+        assert ours == theirs, text
+        left, ours_left = (logged(database) for database in (pair.theirs, pair.ours))
+        assert ours_left == left, text
+        refused += not ours.succeeded
+    assert 0 < refused < RANDOM_FILES
+
+
+def logged(database: Database) -> object:
+    with database.connect() as connection:
+        return connection.execute("SELECT text FROM log ORDER BY id").fetchall()
 
 
 def test_a_database_that_was_emptied_is_like_a_new_one(

@@ -8,7 +8,7 @@ from lab.goose import BadFile, Direction, GooseError, Statement, parse
 from lab.goose.parse import Annotation
 from tests.goose.corpus import CASES
 
-many = settings(max_examples=200, deadline=None)
+many = settings(max_examples=60, deadline=None)
 
 ANNOTATIONS = [f"-- +goose {each}" for each in Annotation]
 words = st.text("ab1_'%\u00e9\u8a9e ", max_size=8)

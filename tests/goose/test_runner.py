@@ -173,6 +173,16 @@ def test_a_statement_with_a_zero_byte_is_not_sent(connection: Connection, tmp_pa
     assert tables(connection) == ["goose_db_version"]
 
 
+def test_text_that_the_connection_cannot_carry_is_not_sent(
+    connection: Connection, tmp_path: Path
+) -> None:
+    migrations = write(tmp_path, _1="SELECT '\u8a9e';")
+    connection.execute("SET client_encoding TO 'LATIN1'")
+
+    with pytest.raises(goose.MigrationFailed, match=r"line 2, statement 1: .* encode character"):
+        goose.up(connection, migrations)
+
+
 def test_rows_from_the_client_are_refused(connection: Connection, tmp_path: Path) -> None:
     migrations = write(tmp_path, _1="CREATE TABLE a ();\nCOPY a FROM stdin;")
 
