@@ -1,9 +1,9 @@
 """What does the directory of a run hold, as far as it can be read?
 
 It is laid out as lab.store says. Of run.json are read, all optional: `scenario`, `title`,
-`question`, `guide` (an object with `page`, `lesson`, `safe`, `unsafe`, `evidence`, as
-lab.scenario.guide), `stage`, `distribution`, `version`, `clock`, `lab` (the version of lab).
-What it does not tell is taken from the first line of the first history.
+`question`, the guide's `page`, `lesson`, `safe`, `unsafe` and `evidence` as lab.scenario.guide
+has them, `stage`, `distribution`, `version`, `clock`, `lab` (its name). What it does not tell
+is taken from the first line of the first history.
 
 A run that was killed, or a disk that was full, leaves a history that ends anywhere. A verdict
 refuses such a history; a report shows what can be read and tells what cannot, one sentence

@@ -138,7 +138,7 @@ def build(run: stored.StoredRun) -> View:
         run=clean(run.name),
         title=clean(told.get("title")),
         question=clean(told.get("question")),
-        guide=_guide(told.get("guide")),
+        guide=_guide(told),
         place=_place(told),
         lab=clean(told.get("lab")),
         outcome=_outcome(variants),
@@ -164,14 +164,13 @@ def _place(told: dict[str, Any]) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _guide(told: Any) -> Guide:
-    guide = told if isinstance(told, dict) else {}
+def _guide(told: dict[str, Any]) -> Guide:
     return Guide(
-        page=prose.paragraphs(guide.get("page")),
-        lesson=prose.paragraphs(guide.get("lesson")),
-        safe=prose.items(guide.get("safe")),
-        unsafe=prose.items(guide.get("unsafe")),
-        evidence=prose.items(guide.get("evidence")),
+        page=prose.paragraphs(told.get("page")),
+        lesson=prose.paragraphs(told.get("lesson")),
+        safe=prose.items(told.get("safe")),
+        unsafe=prose.items(told.get("unsafe")),
+        evidence=prose.items(told.get("evidence")),
     )
 
 

@@ -58,10 +58,15 @@ def anything(value: Any) -> str:
     if isinstance(value, int | float):
         return number(value)
     if isinstance(value, dict):
-        return ", ".join(f"{clean(key)} {anything(each)}" for key, each in value.items())
+        return clean(", ".join(f"{clean(key)} {_leaf(each)}" for key, each in value.items()))
     if isinstance(value, list | tuple):
-        return ", ".join(anything(each) for each in value)
+        return clean(", ".join(map(_leaf, value)))
     return clean(value)
+
+
+def _leaf(value: Any) -> str:
+    """Write what is in a list; of a list within it nobody needs the contents."""
+    return "..." if isinstance(value, dict | list | tuple) else anything(value)
 
 
 def _rounded(value: float) -> str:

@@ -18,19 +18,17 @@ RUN = {
     "scenario": "half-migrated-rename",
     "title": "A rename, half-way through a rolling update",
     "question": "What if part of a rolling update already did the migration?",
-    "guide": {
-        "page": "03:12. `chirps`: 5xx 60 % and falling, a deploy is in progress.",
-        "lesson": "A rename is two deployments and a clean-up,\nfolded into one line.\n\n"
-        "Every schema change leaves the previous release working.",
-        "safe": ["Let the rollout go on."],
-        "unsafe": ["`kubectl rollout undo`: it brings back the code that fails."],
-        "evidence": ["[litellm 6124](https://github.com/BerriAI/litellm/issues/6124): seen before"],
-    },
+    "page": "03:12. `chirps`: 5xx 60 % and falling, a deploy is in progress.",
+    "lesson": "A rename is two deployments and a clean-up,\nfolded into one line.\n\n"
+    "Every schema change leaves the previous release working.",
+    "safe": ["Let the rollout go on."],
+    "unsafe": ["`kubectl rollout undo`: it brings back the code that fails."],
+    "evidence": ["[litellm 6124](https://github.com/BerriAI/litellm/issues/6124): seen before"],
     "stage": "sandbox",
     "distribution": "kubeadm",
     "version": "v1.36.1",
     "clock": "honest",
-    "lab": "0.1.0",
+    "lab": "lab",
 }
 NAME = "20261125T013000Z"
 

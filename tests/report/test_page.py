@@ -221,7 +221,7 @@ def hostile_view(text: str) -> view.View:
     guide = {"page": text, "lesson": f"[x]({text})", "evidence": [f"[a]({text})", text]}
     run = dict.fromkeys(("scenario", "title", "question", "stage", "lab", "clock"), text)
     stored = StoredVariant(text, tuple(events), None, ())
-    return view.build(StoredRun(text, {**run, "guide": guide}, (stored,), ()))
+    return view.build(StoredRun(text, {**run, **guide}, (stored,), ()))
 
 
 def hostile(event, text):
@@ -241,9 +241,7 @@ def test_a_link_that_does_not_lead_to_the_web_is_text():
     guide = {"evidence": ["[a](javascript:alert(1)) [b](http://x) [c](https://ok.example/p)"]}
     stored = StoredVariant("careless", (), None, ())
 
-    walk = Walk(
-        page.render(view.build(StoredRun("r", {"guide": {**guide, "page": "p"}}, (stored,), ())))
-    )
+    walk = Walk(page.render(view.build(StoredRun("r", {**guide, "page": "p"}, (stored,), ()))))
 
     assert [each["href"] for each in walk.of("a")] == ["https://ok.example/p"]
 

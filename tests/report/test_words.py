@@ -47,7 +47,8 @@ def test_moments_carry_their_sign():
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(None, "-"), (True, "yes"), ([1, "a"], "1, a"), ({"a": 1}, "a 1")]
+    ("value", "text"),
+    [(None, "-"), (True, "yes"), ([1, "a"], "1, a"), ({"a": 1, "b": [2]}, "a 1, b ...")],
 )
 def test_a_value_of_any_kind_is_written(value, text):
     assert words.anything(value) == text
