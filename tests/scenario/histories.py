@@ -7,7 +7,7 @@ that a test knows what a verdict must say.
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lab import content
@@ -67,7 +67,6 @@ class Rollout:
     seed: int = 1
     baseline_ends_s: float = 6.0
     lag_ns: int = 200_000
-    lines: Sequence[Line] = field(default_factory=list)
 
     def pods(self) -> list[Pod]:
         pods = []
@@ -102,8 +101,9 @@ class Rollout:
 
     def events(self) -> list[Line]:
         """Return all lines, by time, as a run would have written them."""
-        observed = [*self._streams(), *self.requests(), *self._health(), *self._sessions()]
-        observed += [*self._pods(), *self._schema(), *self._audit(), *self.lines]
+        requests = self.requests()
+        observed = [*self._streams(), *requests, *self._health(), *self._sessions()]
+        observed += [*self._pods(), *self._schema(), *self._audit(requests)]
         closed = [self._line("closed", self.verify_s + 3, stream=name, lines=0) for name in STREAMS]
         closed[0]["lines"] = len(observed) + len(closed)
         told = [*self._engine(), *observed, *closed]
@@ -221,9 +221,9 @@ class Rollout:
         for version, at in ((5, -500.0), *self.versions):
             yield self._line("schema", at, bound=1_000_000, version=version, floor=1, seen=0)
 
-    def _audit(self) -> Iterator[Line]:
+    def _audit(self, requests: Sequence[Line]) -> Iterator[Line]:
         at, acked = self.verify_s + 1, 0
-        for request in self.requests():
+        for request in requests:
             if "ref" in request:
                 ok = request["outcome"] == "ok"
                 acked += ok

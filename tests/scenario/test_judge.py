@@ -32,7 +32,7 @@ CAREFUL = careful(SCENARIO)
 CARELESS_EVENTS = CARELESS.events()
 CAREFUL_EVENTS = CAREFUL.events()
 # The same examples each time: a verdict has a tolerance, and chance must not decide a test.
-TRIES = settings(derandomize=True, deadline=None, max_examples=25)
+TRIES = settings(derandomize=True, deadline=None, max_examples=12)
 
 
 def verdict(rollout: Rollout) -> Verdict:

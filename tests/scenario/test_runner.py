@@ -357,6 +357,19 @@ def test_a_recovery_that_fails_does_not_keep_others_from_being_tried():
     assert "two: stuck" in verdict.reasons
 
 
+def test_an_undo_log_that_cannot_be_written_is_told():
+    play = Play(scenario_of(Nudge("one"), Nudge("two")))
+
+    def full(entry: int) -> None:
+        raise NoSpace("no space left for the undo log")
+
+    play.undo_log.undone = full  # type: ignore[method-assign]
+    verdict = play.run()
+
+    assert [a[1] for a in play.asked if a[0] == "recover"] == ["two", "one"]
+    assert any("could not be written" in reason for reason in verdict.reasons)
+
+
 def test_a_recovery_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(globals(), "BOUNDS", replace(BOUNDS, recovery_s=0.01))
     forever = threading.Event()

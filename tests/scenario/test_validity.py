@@ -1,0 +1,244 @@
+"""Each reason why a run proves nothing is found, and a sound run has none."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lab.scenario.events import NS
+from lab.scenario.history import History
+from lab.scenario.validity import reasons
+from tests.scenario.histories import Line, careless, half_migrated_rename
+
+SCENARIO = half_migrated_rename()
+SOUND = careless(SCENARIO)
+EVENTS = SOUND.events()
+IN_WINDOW = round((SOUND.baseline_ends_s + 5) * NS)
+EVER = -(10**12)
+BEFORE_WINDOW = round(1 * NS)
+
+Spoil = Callable[[list[Line]], None]
+
+
+def found(events: list[Line]) -> tuple[str, ...]:
+    return reasons(History(events), SCENARIO, SCENARIO.careless)
+
+
+def spoilt(spoil: Spoil) -> tuple[str, ...]:
+    events = [dict(event) for event in EVENTS]
+    spoil(events)
+    return found(events)
+
+
+def first(events: list[Line], kind: str, *, since: int = EVER, **fields: Any) -> Line:
+    return next(
+        e
+        for e in events
+        if e["kind"] == kind and e["t"] >= since and all(e[k] == v for k, v in fields.items())
+    )
+
+
+def insert(events: list[Line], line: Line) -> None:
+    """Put a line in and have the observer count it."""
+    events.append(line)
+    next(e for e in events if e["kind"] == "closed" and e["lines"])["lines"] += 1
+
+
+def watch(what: str, t: int) -> Line:
+    return {"kind": "watch", "t": t, "resource": "pods", "what": what, "detail": ""}
+
+
+def test_a_sound_run_has_no_reason():
+    assert found(EVENTS) == ()
+
+
+def late_once(events: list[Line]) -> None:
+    first(events, "request", since=IN_WINDOW)["sent"] += 300_000_000
+
+
+def late_often(events: list[Line]) -> None:
+    due = [e for e in events if e["kind"] == "request" and e["t"] >= IN_WINDOW]
+    for event in due[: len(due) // 20]:
+        event["sent"] += 30_000_000
+
+
+def late_by_its_own_account(events: list[Line]) -> None:
+    first(events, "health", since=IN_WINDOW)["lag_max_ms"] = 251.0
+
+
+def silent(events: list[Line]) -> None:
+    for event in events:
+        if event["kind"] == "health" and 0 <= event["t"] - IN_WINDOW < 6 * NS:
+            event["t"] = IN_WINDOW
+
+
+def cap(events: list[Line]) -> None:
+    first(events, "health", since=IN_WINDOW)["cap_reached"] = True
+
+
+def double(events: list[Line]) -> None:
+    insert(events, dict(first(events, "request", since=IN_WINDOW)))
+
+
+def gap(events: list[Line]) -> None:
+    events.remove(first(events, "request", since=IN_WINDOW))
+
+
+def restarted(events: list[Line]) -> None:
+    first(events, "stream", stream="database")["instance"] = "j"
+
+
+def unclosed(events: list[Line]) -> None:
+    events.remove(first(events, "closed", stream="cluster"))
+
+
+def expired(events: list[Line]) -> None:
+    insert(events, watch("expired", IN_WINDOW))
+
+
+def listed_again(events: list[Line]) -> None:
+    insert(events, watch("listed", IN_WINDOW))
+
+
+def lost_for_good(events: list[Line]) -> None:
+    insert(events, watch("lost", IN_WINDOW))
+
+
+def lost_for_long(events: list[Line]) -> None:
+    insert(events, watch("lost", IN_WINDOW))
+    insert(events, watch("resumed", IN_WINDOW + 3 * NS))
+
+
+def unobserved(events: list[Line]) -> None:
+    events.remove(first(events, "fault", what="observed"))
+
+
+def skipped_step(events: list[Line]) -> None:
+    events.remove(first(events, "step", name="old pods gone"))
+
+
+def failed_fault(events: list[Line]) -> None:
+    events.append({"kind": "fault", "t": IN_WINDOW, "name": "x", "what": "failed", "detail": "y"})
+
+
+def unaudited(events: list[Line]) -> None:
+    events.remove(first(events, "audit_done"))
+
+
+def failing_before(events: list[Line]) -> None:
+    first(events, "request", since=BEFORE_WINDOW)["outcome"] = "reset"
+
+
+def strange_release(events: list[Line]) -> None:
+    first(events, "request", since=BEFORE_WINDOW)["release"] = "v7"
+
+
+def skewed(events: list[Line]) -> None:
+    for event in events:
+        if event["kind"] == "request" and event["t"] < SOUND.baseline_ends_s * NS:
+            event["pod"] = "old-0"
+
+
+def too_many_pods(events: list[Line]) -> None:
+    first(events, "request", since=BEFORE_WINDOW, stream="fresh")["pod"] = "old-9"
+
+
+def no_traffic_before(events: list[Line]) -> None:
+    for event in events:
+        if event["kind"] == "request" and event["t"] < SOUND.baseline_ends_s * NS:
+            event["t"] += round(SOUND.baseline_ends_s * NS)
+
+
+def no_endpoints(events: list[Line]) -> None:
+    events[:] = [event for event in events if event["kind"] != "endpoints"]
+
+
+def told_twice(events: list[Line]) -> None:
+    events.append(dict(first(events, "run")))
+
+
+def out_of_order(events: list[Line]) -> None:
+    settle = first(events, "phase", name="settle")
+    events.remove(settle)
+    events.insert(0, settle)
+
+
+def no_health(events: list[Line]) -> None:
+    events[:] = [event for event in events if event["kind"] != "health"]
+
+
+def nothing_sent(events: list[Line]) -> None:
+    for event in events:
+        if event["kind"] == "request" and event["t"] >= SOUND.baseline_ends_s * NS:
+            event["sent"] = None
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (late_once, "the client sent late: at most 300 ms, allowed 250"),
+        (late_often, "the client sent late: p99 30.2 ms, allowed 20"),
+        (late_by_its_own_account, "the client sent late: at most 251 ms, allowed 250"),
+        (silent, "the client told nothing about itself for"),
+        (cap, "too many requests in flight"),
+        (double, "1 requests have more than one line"),
+        (gap, "planned requests have no line"),
+        (gap, "lines and"),
+        (restarted, "the observer was restarted: 2 instances"),
+        (unclosed, "stream cluster has no end"),
+        (expired, "the watch of pods has a gap while it counted"),
+        (listed_again, "the watch of pods has a gap while it counted"),
+        (lost_for_good, "the watch of pods has a gap while it counted"),
+        (lost_for_long, "the watch of pods has a gap while it counted"),
+        (unobserved, "its effect was not observed"),
+        (skipped_step, "step 'old pods gone' did not happen"),
+        (failed_fault, "x: y"),
+        (unaudited, "the writes were not audited"),
+        (failing_before, "failed before anything was done (1 x reset)"),
+        (strange_release, "baseline: v7 answered, and is no ready endpoint"),
+        (skewed, "baseline: a pod got"),
+        (too_many_pods, "baseline: 5 pods answered, 4 are ready"),
+        (no_traffic_before, "baseline: no request was seen"),
+        (no_endpoints, "no endpoints was ever seen"),
+        (told_twice, "the history tells the beginning of 2 runs"),
+        (out_of_order, "the phases came in another order"),
+        (no_health, "the client told nothing about itself"),
+        (nothing_sent, "no request was sent while it counted"),
+    ],
+)
+def test_what_spoils_a_run_is_told(spoil: Spoil, reason: str):
+    assert any(reason in each for each in spoilt(spoil))
+
+
+def late_before(events: list[Line]) -> None:
+    first(events, "request", since=BEFORE_WINDOW)["sent"] += 300_000_000
+
+
+def resumed_soon(events: list[Line]) -> None:
+    insert(events, watch("lost", IN_WINDOW))
+    insert(events, watch("resumed", IN_WINDOW + NS))
+
+
+def expired_before(events: list[Line]) -> None:
+    insert(events, watch("expired", BEFORE_WINDOW))
+    insert(events, watch("listed", BEFORE_WINDOW + 1))
+
+
+@pytest.mark.parametrize("spoil", [late_before, resumed_soon, expired_before])
+def test_what_happens_outside_of_the_window_or_is_short_spoils_nothing(spoil: Spoil):
+    assert spoilt(spoil) == ()
+
+
+def test_the_cause_is_told_alone_when_the_run_broke_off():
+    events = [e for e in EVENTS if e["t"] < IN_WINDOW]
+    events.append({"kind": "lost", "t": IN_WINDOW, "what": "observer", "detail": "gone"})
+
+    assert found(events) == ("observer lost: gone",)
+
+
+def test_a_run_that_just_ended_is_told_as_such():
+    events = [e for e in EVENTS if e["t"] < IN_WINDOW]
+
+    assert found(events)[0] == (
+        "the run did not come to its end: no recover, settle, verify, teardown"
+    )
