@@ -63,7 +63,7 @@ _FIELDS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
         "conditions": _LIST,
     },
     "endpoints": {"endpoints": _LIST},
-    "event": {"type": _TEXT, "reason": _TEXT, "object": _TEXT},
+    "event": {"type": _MAYBE_TEXT, "reason": _MAYBE_TEXT, "object": _TEXT},
     "node": {"name": _TEXT, "ready": _BOOL},
     "job": {"name": _TEXT, "succeeded": _INT, "failed": _INT, "conditions": _LIST},
     "watch": {"resource": _TEXT, "what": _TEXT},

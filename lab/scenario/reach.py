@@ -17,7 +17,7 @@ from lab.scenario.history import History
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Since `t`: the releases of the ready endpoints and of all that still serve, one a pod."""
+    """Since `t`: the releases of the ready endpoints, and of all that there are, one a pod."""
 
     t: int
     ready: tuple[str, ...]

@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 
-from lab.errors import ClusterUnreachable, LabError, NoSpace, ObserverLost, RequestRefused
+from lab.errors import (
+    ClusterUnreachable,
+    Interrupted,
+    LabError,
+    NoSpace,
+    ObserverLost,
+    RequestRefused,
+)
 from lab.scenario import runner
 from lab.scenario.events import NS, Event
 from lab.scenario.history import History, Recorder
@@ -276,11 +283,12 @@ def interrupt_in(play: Play, phase: str, error: BaseException) -> None:
 
 
 @pytest.mark.parametrize("phase", ["baseline", "run", "settle", "verify"])
-def test_ctrl_c_recovers_everything_and_is_passed_on(phase: str):
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), Interrupted("stopped")], ids=repr)
+def test_an_interruption_recovers_everything_and_is_passed_on(phase: str, error: BaseException):
     play = Play(scenario_of(Nudge("one", lasting=True), Nudge("two")))
-    interrupt_in(play, phase, KeyboardInterrupt())
+    interrupt_in(play, phase, error)
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(type(error)):
         play.run()
 
     assert not play.undo_log.open

@@ -1,7 +1,7 @@
 """Figures that say how sure they are."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.scenario import stats, traffic
@@ -22,6 +22,7 @@ def test_a_percentile_of_nothing_is_refused(values: list[float], share: float):
         stats.percentile(values, share)
 
 
+@settings(derandomize=True, deadline=None)
 @given(st.lists(st.floats(0, 1e9), min_size=1), st.floats(0, 1))
 def test_no_more_than_the_share_is_above_a_percentile(values: list[float], share: float):
     found = stats.percentile(values, share)
@@ -30,6 +31,7 @@ def test_no_more_than_the_share_is_above_a_percentile(values: list[float], share
     assert sum(value <= found for value in values) >= share * len(values) - 1e-6
 
 
+@settings(derandomize=True, deadline=None)
 @given(st.integers(1, 10**6), st.data())
 def test_a_rate_lies_within_its_interval(of: int, data: st.DataObject):
     hits = data.draw(st.integers(0, of))
