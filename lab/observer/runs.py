@@ -7,16 +7,18 @@ hole, so nothing may be concluded from it. The others are then ended in good ord
 import asyncio
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from lab.observer import child, rundir
 from lab.observer.child import Child
-from lab.observer.spec import LoadSpec
+from lab.observer.spec import LoadSpec, is_name
 
 AUDIT = "audit"
+
+Start = Callable[[str, Path], Awaitable[Child]]
 
 
 class State(StrEnum):
@@ -34,9 +36,10 @@ class Conflict(Exception):
 class Runs:
     """The runs below `directory`, of which at most one has workers."""
 
-    def __init__(self, directory: Path, *, instance: str) -> None:
+    def __init__(self, directory: Path, *, instance: str, start: Start = child.start) -> None:
         self._directory = directory
         self._instance = instance
+        self._start_child = start
         self._children: dict[str, Child] = {}
         self._watching: set[asyncio.Task[None]] = set()
         self.run: str | None = None
@@ -46,7 +49,8 @@ class Runs:
     def directory(self, run: str) -> Path:
         """Return the directory of a run that there is; raises KeyError."""
         path = self._directory / run
-        if not (path / rundir.SPEC).is_file():
+        # A name from outside must not lead elsewhere.
+        if not is_name(run) or not (path / rundir.SPEC).is_file():
             raise KeyError(run)
         return path
 
@@ -105,11 +109,18 @@ class Runs:
     async def _start(self, names: Sequence[str]) -> None:
         assert self.run is not None
         for name in names:
-            started = await child.start(name, self._directory / self.run)
+            try:
+                started = await self._start_child(name, self._directory / self.run)
+            except OSError as exc:
+                self._fail(f"{name} cannot be started: {exc}")
+                return
             self._children[name] = started
             task = asyncio.create_task(self._watch(started))
             self._watching.add(task)
             task.add_done_callback(self._watching.discard)
+            if self.state is State.FAILED:
+                # One of those before it died while it was started.
+                started.ask_to_end()
 
     async def _watch(self, started: Child) -> None:
         error = await started.wait()
@@ -117,11 +128,14 @@ class Runs:
         if error is None and self.state is State.RUNNING and started.name != AUDIT:
             error = f"{started.name} ended before it was asked to"
         if error is not None:
-            # The first is the cause.
-            self.error = self.error or error
-            self.state = State.FAILED
-            self._ask_to_end()
+            self._fail(error)
         self._settle()
+
+    def _fail(self, error: str) -> None:
+        # The first is the cause.
+        self.error = self.error or error
+        self.state = State.FAILED
+        self._ask_to_end()
 
     def _ask_to_end(self) -> None:
         for each in self._children.values():

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from aiohttp import web
 
-from lab.observer import rundir, streamfile
-from lab.observer.runs import Conflict, Runs
-from lab.observer.spec import LoadSpec, SpecInvalid
+from lab.observer import child, rundir, streamfile
+from lab.observer.runs import Conflict, Runs, Start
+from lab.observer.spec import LoadSpec, SpecInvalid, is_name
 from lab.observer.streamfile import SUFFIX, OffsetPastEnd
 
 RUNS: web.AppKey[Runs] = web.AppKey("runs", Runs)
@@ -21,12 +21,12 @@ INSTANCE_HEADER = "X-Observer-Instance"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make(directory: Path) -> web.Application:
-    """Return the application whose runs lie below `directory`."""
+def make(directory: Path, *, start: Start = child.start) -> web.Application:
+    """Return the application whose runs lie below `directory`; `start` starts a worker."""
     instance = secrets.token_hex(8)
     app = web.Application(middlewares=[_answer_errors])
     app[INSTANCE] = instance
-    app[RUNS] = Runs(directory, instance=instance)
+    app[RUNS] = Runs(directory, instance=instance, start=start)
     app.on_response_prepare.append(_name_instance)
     app.on_cleanup.append(_abandon)
     app.add_routes(
@@ -113,7 +113,7 @@ async def _streams(request: web.Request) -> web.Response:
 async def _read(request: web.Request) -> web.Response:
     name = request.match_info["name"]
     path = _directory(request) / f"{name}{SUFFIX}"
-    if path not in rundir.streams(path.parent):
+    if not is_name(name) or not path.is_file():
         raise KeyError(name)
     content, extent = streamfile.read(path, _offset(request))
     headers = {

@@ -1,12 +1,14 @@
 """What is a run asked to do?"""
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 PROBLEM_OF = {int: "an integer", float: "a number", bool: "true or false", str: "text"}
 
 
@@ -124,7 +126,7 @@ def _out_of_range(spec: LoadSpec) -> list[str]:
     unknown = sorted(set(spec.mix) - set(Endpoint))
     rules = {
         # It becomes the name of a directory.
-        f"'run' {spec.run!r} is not a name": _is_name(spec.run),
+        f"'run' {spec.run!r} is not a name": is_name(spec.run),
         # By address: looking up a name would be measured as part of the service.
         f"'target' {spec.target!r} is not http://ADDRESS:PORT": _is_target(spec.target),
         f"'rate' {spec.rate:g} is not above 0": 0 < spec.rate < float("inf"),
@@ -156,5 +158,6 @@ def _is_target(text: str) -> bool:
     return url.scheme == "http" and port > 0 and url.path in ("", "/")
 
 
-def _is_name(text: str) -> bool:
-    return bool(text) and len(text) <= 100 and text.replace("-", "a").isalnum() and text.isascii()
+def is_name(text: str) -> bool:
+    """Whether it may name one directory or file, here and not elsewhere."""
+    return bool(NAME.fullmatch(text))

@@ -17,7 +17,9 @@ Lines = list[dict[str, Any]]
 
 
 def spec(target: str, **wanted: Any) -> LoadSpec:
-    return LoadSpec(**{"run": "r1", "target": target, "sessions_per_s": 0.0, **wanted})
+    """Return a spec whose timeouts bear with a busy host."""
+    patient = {"connect_timeout_s": 30.0, "total_timeout_s": 30.0}
+    return LoadSpec(**{"run": "r1", "target": target, "sessions_per_s": 0.0, **patient, **wanted})
 
 
 def plan(wanted: LoadSpec, count: int) -> list[Planned]:

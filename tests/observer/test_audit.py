@@ -61,7 +61,6 @@ def audited(behave: Behave, store: Store, count: int) -> Lines:
                 service.url,
                 rate=500,
                 mix={"create_chirp": 1},
-                total_timeout_s=30,
                 in_flight_cap=count,
             )
             told = [

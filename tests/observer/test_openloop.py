@@ -27,7 +27,7 @@ def test_a_stalled_server_does_not_slow_the_schedule() -> None:
 
         async with serving(stall) as service, asyncio.TaskGroup() as group:
             group.create_task(release())
-            wanted = spec(service.url, rate=500, total_timeout_s=30, connect_timeout_s=30)
+            wanted = spec(service.url, rate=500)
             lines = requests(await load(wanted, count))
 
         assert [line["seq"] for line in lines] == list(range(count))
@@ -51,7 +51,7 @@ def test_latency_counts_from_when_a_request_was_due() -> None:
             await line.send(answer())
 
         async with serving(stall) as service:
-            wanted = spec(service.url, rate=rate, total_timeout_s=30, connect_timeout_s=30)
+            wanted = spec(service.url, rate=rate)
             lines = requests(await load(wanted, count))
 
         # The service stalled until the last one was due, so the first waited at least that long.
@@ -113,7 +113,7 @@ def test_a_full_client_says_so_and_sends_no_more() -> None:
             await line.send(answer())
 
         async with serving(stall) as service:
-            wanted = spec(service.url, rate=1000, in_flight_cap=10, total_timeout_s=30)
+            wanted = spec(service.url, rate=1000, in_flight_cap=10)
             lines = await load(wanted, 50, all_sent=all_sent.set)
 
         outcomes = Counter(line["outcome"] for line in requests(lines))

@@ -50,7 +50,7 @@ def fresh() -> tuple[Lines, Counter[str]]:
 
     async def scenario() -> Lines:
         async with serving(proxy) as service:
-            wanted = spec(service.url, rate=1000, keepalive_share=0, total_timeout_s=30)
+            wanted = spec(service.url, rate=1000, keepalive_share=0)
             return requests(await load(wanted, REQUESTS))
 
     return asyncio.run(scenario()), proxy.asked

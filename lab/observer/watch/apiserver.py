@@ -44,10 +44,10 @@ class Access:
     @classmethod
     def of_pod(cls, variables: Mapping[str, str] = os.environ) -> Self:
         """Return what the kubelet gave to this pod; raises NotConfigured."""
-        try:
-            host, port = variables["KUBERNETES_SERVICE_HOST"], variables["KUBERNETES_SERVICE_PORT"]
-        except KeyError as exc:
-            raise NotConfigured(f"{exc.args[0]} is not set: not in a pod") from None
+        host = variables.get("KUBERNETES_SERVICE_HOST")
+        port = variables.get("KUBERNETES_SERVICE_PORT")
+        if not host or not port:
+            raise NotConfigured("KUBERNETES_SERVICE_HOST and _PORT are not set: not in a pod")
         host = f"[{host}]" if ":" in host else host
         return cls(f"https://{host}:{port}", SERVICE_ACCOUNT / "ca.crt", SERVICE_ACCOUNT / "token")
 
