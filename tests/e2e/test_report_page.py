@@ -80,6 +80,34 @@ def test_failures_jump_out_where_there_are_some_and_nowhere_else(
     assert careful["failed"] == 0
 
 
+# The colours of the first chart at +5.5 s, at 2 and at 58 requests a second.
+COLOURS = """
+(() => {
+  const place = document.querySelector(".chart");
+  const area = place.querySelector(".u-over");
+  const canvas = place.querySelector("canvas");
+  const told = JSON.parse(document.getElementById("series").textContent);
+  const x = area.offsetLeft + area.offsetWidth * ((5.5 - told.x[0]) / (told.x[1] - told.x[0]));
+  const most = told.most.requests * 1.04;
+  return [2, 58].map((count) => {
+    const y = area.offsetTop + area.offsetHeight * (1 - count / most);
+    return [...canvas.getContext("2d").getImageData(x, y, 1, 1).data.slice(0, 3)];
+  });
+})()
+"""
+
+
+def test_bands_lie_on_each_other_with_the_failures_below(chromium: Page, report: Path) -> None:
+    chromium.show(theme="light")
+    chromium.open(report)
+
+    low, high = chromium.evaluate(COLOURS)
+
+    # Orange or its stripe below, the light blue of the old release at the top of the stack.
+    assert low[0] > low[1] > low[2]
+    assert high == [0x9C, 0xC6, 0xE3]
+
+
 def test_a_change_of_theme_draws_again(chromium: Page, report: Path) -> None:
     chromium.show(theme="light")
     chromium.open(report)

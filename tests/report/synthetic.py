@@ -19,7 +19,7 @@ Event = dict[str, Any]
 
 SECOND = 1_000_000_000
 START = 7_000 * SECOND
-OLD_PODS = 4
+STOPS_IN_S = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def _rollout(made: History) -> None:
         _pod(made, plan.ready_s[index] - 3.5, "ADDED", plan.new, index, ready=False)
         _pod(made, plan.ready_s[index], "MODIFIED", plan.new, index, ready=True)
         _pod(made, plan.gone_s[index], "MODIFIED", plan.old, index, ready=True, terminating=True)
-        _pod(made, plan.gone_s[index] + 6, "DELETED", plan.old, index, ready=False)
+        _pod(made, plan.gone_s[index] + STOPS_IN_S, "DELETED", plan.old, index, ready=False)
     made.add(
         plan.ready_s[0] - 3.4,
         "event",
@@ -150,12 +150,21 @@ def _rollout(made: History) -> None:
         message="Successfully assigned",
         count=1,
     )
-    for second in (-0.5, *plan.ready_s, *plan.gone_s):
-        ready = [
-            {"pod": pod, "address": "10.0.0.1", "node": "n3", "ready": True, "serving": True}
-            for _, pod in pods_ready(plan, second)
+    ended = [each + STOPS_IN_S for each in plan.gone_s]
+    for second in (-0.5, *plan.ready_s, *plan.gone_s, *ended):
+        ready = [_endpoint(pod, ready=True) for _, pod in pods_ready(plan, second)]
+        stopping = [
+            _endpoint(name(plan, plan.old, index), ready=False)
+            for index, gone in enumerate(plan.gone_s)
+            if gone <= second < gone + STOPS_IN_S
         ]
-        made.add(second, "endpoints", service="chirps", endpoints=ready)
+        made.add(second, "endpoints", service="chirps", endpoints=ready + stopping)
+
+
+def _endpoint(pod: str, *, ready: bool) -> Event:
+    """A pod that stops is no longer ready and still serves the connections it has."""
+    where = {"pod": pod, "address": "10.0.0.1", "node": "n3"}
+    return {**where, "ready": ready, "serving": True, "terminating": not ready}
 
 
 def _pod(
