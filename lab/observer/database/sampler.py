@@ -5,8 +5,8 @@ takes all connections cannot blind it. When the database does not answer, the li
 and why: never the last value again.
 
 A `schema` line follows when the newest version is another one than before. Its time is
-that of the commit, which PostgreSQL keeps for every transaction; where it does not
-(`track_commit_timestamp` off, a row copied by a restore), it is the middle of the time
+that of the commit, which PostgreSQL keeps for every transaction; where that is not known
+(`track_commit_timestamp` off, a version that was taken back), it is the middle of the time
 between the samples before and after. A commit is seen by others a moment after its
 timestamp was taken: when it is on disk.
 """
@@ -54,7 +54,7 @@ class Sampler:
                 wait_s = (self._period - past % self._period) / NS
                 await _wait(stop, wait_s)
         finally:
-            await self._disconnect()
+            await self.close()
 
     async def sample(self) -> None:
         """Take one sample and write its lines."""
@@ -62,7 +62,7 @@ class Sampler:
         try:
             found, reading = await self._take()
         except (psycopg.Error, OSError) as exc:
-            await self._disconnect()
+            await self.close()
             sqlstate = getattr(exc, "sqlstate", None)
             self._tell({"sent": sent, "error": _spell(exc), "sqlstate": sqlstate})
             return
@@ -117,7 +117,8 @@ class Sampler:
             options=queries.SETTINGS,
         )
 
-    async def _disconnect(self) -> None:
+    async def close(self) -> None:
+        """End the connection; the next sample makes another one."""
         if self._connection:
             await self._connection.close()
         self._connection = None
@@ -145,9 +146,15 @@ def _hang_up(connection: AsyncConnection[DictRow]) -> None:
 
 
 def _committed_at(row: DictRow, reading: Reading, *, before: int | None) -> Instant | None:
-    """Return when the version was committed, None when that cannot be told at all."""
+    """Return when this became the newest version, None when that cannot be told at all.
+
+    `before` is when another one still was, None if no other was seen. A row that is older
+    than that became the newest when a newer one was taken back.
+    """
     if row["committed"] is not None:
-        return reading.map(row["committed"])
+        committed = reading.map(row["committed"])
+        if before is None or committed.t + committed.bound >= before:
+            return committed
     if before is None:
         return None
     middle = (before + reading.received) // 2
