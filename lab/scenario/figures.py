@@ -1,13 +1,13 @@
 """What goes on the first page: how far it reached, how long nobody was told, what was lost."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from lab.scenario import traffic
-from lab.scenario.events import NS, Event
+from lab.scenario import signals, traffic
+from lab.scenario.events import NS
 from lab.scenario.evidence import MissingEvidence, Window, verdict_window
 from lab.scenario.history import History
 from lab.scenario.model import Moment, Variant
+from lab.scenario.signals import Signal
 from lab.scenario.traffic import Request
 from lab.scenario.verdict import Figures
 
@@ -21,7 +21,7 @@ def compute(history: History, variant: Variant) -> Figures:
     due = traffic.requests(history, window)
     failed = [request for request in due if request.failed]
     hurt = _hurt(failed)
-    signal = _first_signal(history, window)
+    signal = signals.first(history, window)
     audit = history.last("audit_done") or {}
     return Figures(
         requests=len(due),
@@ -94,76 +94,8 @@ def _wall_s(history: History) -> float:
     return (max(times) - min(times)) / NS if times else 0.0
 
 
-# What an operator would be told, without having looked for it.
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    t: int
-    what: str
-
-
 def _silent_s(failed: Sequence[Request], signal: Signal | None) -> float | None:
     first = traffic.first_failure(failed)
     if first is None or signal is None:
         return None
     return max(0.0, (signal.t - first.done) / NS)
-
-
-def _first_signal(history: History, window: Window) -> Signal | None:
-    signals = (
-        *_warnings(history),
-        *_restarts(history),
-        *_failed_jobs(history),
-        *_false_conditions(history),
-        *_nodes(history),
-    )
-    within = (signal for signal in signals if signal.t in window)
-    return min(within, key=lambda signal: signal.t, default=None)
-
-
-def _warnings(history: History) -> Iterator[Signal]:
-    for event in history.of("event"):
-        if event["type"] == "Warning":
-            yield Signal(event["t"], f"event {event['reason']} of {event['object']}")
-
-
-def _restarts(history: History) -> Iterator[Signal]:
-    known: dict[str, int] = {}
-    for event in history.of("pod"):
-        if event["restarts"] > known.get(event["name"], event["restarts"]):
-            yield Signal(event["t"], f"restart of pod {event['name']}")
-        known[event["name"]] = event["restarts"]
-
-
-def _failed_jobs(history: History) -> Iterator[Signal]:
-    for event in history.of("job"):
-        if any(_is(condition, "Failed", "True") for condition in event["conditions"]):
-            yield Signal(event["t"], f"job {event['name']} failed")
-
-
-def _false_conditions(history: History) -> Iterator[Signal]:
-    """A condition that turns false; one that is false from the start tells nothing new."""
-    known: dict[tuple[str, str], str] = {}
-    for event in history.of("deployment"):
-        for condition in event["conditions"]:
-            key = (event["name"], condition["type"])
-            if condition["status"] == "False" and known.get(key, "False") != "False":
-                yield Signal(
-                    event["t"],
-                    f"deployment {event['name']}: {condition['type']} is False"
-                    f" ({condition.get('reason', '')})",
-                )
-            known[key] = condition["status"]
-
-
-def _nodes(history: History) -> Iterator[Signal]:
-    known: dict[str, bool] = {}
-    for event in history.of("node"):
-        if known.get(event["name"]) and not event["ready"]:
-            yield Signal(event["t"], f"node {event['name']} is not Ready")
-        known[event["name"]] = event["ready"]
-
-
-def _is(condition: Event, kind: str, status: str) -> bool:
-    return condition.get("type") == kind and condition.get("status") == status

@@ -144,6 +144,26 @@ def test_what_is_normal_or_known_before_is_no_signal(line: Line):
     assert figures_of(line, events=events).signal is None
 
 
+@pytest.mark.parametrize(
+    ("ready", "terminating", "signal"),
+    [
+        (False, False, None),
+        (True, True, None),
+        (True, False, "event Unhealthy of Pod/x"),
+    ],
+    ids=["a pod that starts", "a pod that ends", "a pod that serves"],
+)
+def test_a_failing_probe_tells_something_only_of_a_pod_that_serves(
+    ready: bool, terminating: bool, signal: str | None
+):
+    told = {"type": "MODIFIED", "release": "v1", "restarts": 0, "terminating": terminating}
+    line = {"kind": "pod", "t": COMMIT, "name": "x", "ready": ready, **told}
+
+    found = figures_of(line, event(COMMIT + NS, "Warning"))
+
+    assert found.signal == signal
+
+
 def test_a_signal_before_the_first_failure_leaves_no_silence():
     assert figures_of(event(COMMIT - NS, "Warning")).silent_s == 0
 
