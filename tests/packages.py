@@ -2,7 +2,8 @@
 
 import sys
 
-from tests.qemu.packages import PACKAGES
+from tests.qemu.packages import PACKAGES as MACHINE
+from tests.report.browser import PACKAGES as BROWSER
 
 if __name__ == "__main__":
-    sys.stdout.write(" ".join(PACKAGES) + "\n")
+    sys.stdout.write(" ".join(sorted({*MACHINE, *BROWSER})) + "\n")
