@@ -10,6 +10,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -137,13 +138,18 @@ def browser() -> Iterator[Page]:
     finally:
         for descriptor in (to_browser, from_browser):
             os.close(descriptor)
-        process.terminate()
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        # The whole group that was started: what serves the browser writes to its profile too.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        _remove(Path(profile))
+
+
+def _remove(profile: Path) -> None:
+    """Remove the profile; a process that is just ending may still put a file into it."""
+    deadline = time.monotonic() + ANSWER_WITHIN_S
+    while profile.exists():
         shutil.rmtree(profile, ignore_errors=True)
+        assert time.monotonic() < deadline, f"{profile} cannot be removed"
 
 
 def _start(profile: Path, their_in: int, their_out: int) -> "subprocess.Popen[bytes]":
@@ -169,6 +175,7 @@ def _start(profile: Path, their_in: int, their_out: int) -> "subprocess.Popen[by
             pass_fds=(their_in, their_out),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
     finally:
         os.close(their_in)
