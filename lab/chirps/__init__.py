@@ -8,18 +8,18 @@ from an image that holds the code of one release only.
     settings    the environment -> Settings, or all mistakes at once
     releases/   one module a release: its SQL and what it does with a chirp
     migrations/ goose files: base and one folder a track
-    database    the pool
+    database    the pool; reach: why it has no connection
     schema      which schema version the database has, as a pod last saw it
     readiness, liveness
                 what /readyz, /startupz and /livez answer
     failures    what a client is told when the database says no
     endpoints/  HTTP: what is read from a request and what is answered
-    envelope    headers of every answer
-    accounts    metrics and a log line of every answer
-    app         all of it as one ASGI application
-    server      the HTTP server and its staged end
+    envelope, accounts, cutoff
+                around every answer: headers, log line and count, an answer at the very end
+    app         all of it as one ASGI application; state: what it knows
+    server      the HTTP server and its staged end; protocol: bytes that are not HTTP
     serve, migrate, seed
-                the three commands
+                the three commands, put together by cli
 
 The API, JSON unless it says otherwise. Whoever calls as user 7 sends
 `Authorization: Bearer user-7`; these tokens are static and secret to nobody.

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psycopg
 import pytest
 
 from lab.chirps.cli import main
@@ -17,6 +18,8 @@ FINGERPRINT = """SELECT md5(string_agg(t::text, '|' ORDER BY id)) FROM {table} A
 
 HOT = """SELECT author_id, count(*), max(id) FROM chirps
 WHERE author_id <= 5 GROUP BY author_id ORDER BY author_id"""
+CONSTRAINTS = """SELECT conname, convalidated, pg_get_constraintdef(oid) FROM pg_constraint
+WHERE conrelid::regclass::text IN ('users', 'chirps', 'refresh_tokens') ORDER BY conname"""
 SILENT = """SELECT count(*) FROM users
 WHERE NOT EXISTS (SELECT FROM chirps WHERE author_id = users.id)"""
 
@@ -105,6 +108,17 @@ def test_few_chirps_are_seeded_too(database: Database, chirps: str) -> None:
     assert rows(database, "SELECT count(*) FROM chirps") == [(int(chirps),)]
     new = "INSERT INTO chirps (author_id, body) VALUES (1, 'next') RETURNING id"
     assert rows(database, new) == [(int(chirps) + 1,)]
+
+
+def test_the_seed_leaves_the_tables_as_it_found_them(database: Database) -> None:
+    before = rows(database, CONSTRAINTS)
+
+    seed(database, *SIZE)
+
+    assert len(before) > 5
+    assert rows(database, CONSTRAINTS) == before
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        rows(database, "INSERT INTO chirps (author_id, body) VALUES (101, 'nobody') RETURNING id")
 
 
 def test_another_schema_is_refused(database: Database, capsys: pytest.CaptureFixture[str]) -> None:

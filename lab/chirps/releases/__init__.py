@@ -1,7 +1,9 @@
 """Which code of a release is in this image, and what does every release have?
 
-A release is a module of this package: old code is old code, not a flag. The image of a
-release holds its own module only, so the name asked for may well be missing.
+A release is a module of this package: old code is old code, not a flag. So the modules repeat
+each other, as two commits of one file do, and nothing that a later release needs can change
+an older one. The image of a release holds its own module only, so the name asked for may
+well be missing.
 """
 
 import importlib
