@@ -14,16 +14,24 @@ from lab.paths import Caller
 
 
 def compile_tree(
-    tree: Path, directory: str, *, base: Path, owner: Caller, workshop: Workshop
+    tree: Path,
+    directory: str,
+    *,
+    base: Path,
+    owner: Caller,
+    workshop: Workshop,
+    instead: bool = False,
 ) -> None:
     """Compile all below `directory` of `tree`, where `base` holds the interpreter.
 
-    Raises BuildFailed for a file that is no Python.
+    `instead` puts the bytecode in the place of each source: half the files, and a
+    traceback that shows no text of them. Raises BuildFailed for a file that is no Python.
     """
     command = process.Command(
         (
             *interpreter(base),
             *("-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash"),
+            *(("-b",) if instead else ()),
             # Tracebacks show the path in the image.
             *("-s", str(tree), "-p", "/", str(tree / directory)),
         ),
@@ -33,6 +41,9 @@ def compile_tree(
     )
     what = f"the bytecode of {directory}"
     process.require_success(command, process.run(command), what=what, paths=workshop.paths)
+    if instead:
+        for source in (tree / directory).rglob("*.py"):
+            source.unlink()
 
 
 def interpreter(base: Path) -> tuple[str, ...]:

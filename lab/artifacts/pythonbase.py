@@ -18,7 +18,7 @@ from lab.artifacts.recipe import Workshop, architecture, digest_text
 from lab.errors import BuildFailed, NotRoot
 from lab.paths import Caller
 
-RECIPE_VERSION = "1"
+RECIPE_VERSION = "2"
 PYTHON = "3.11"
 PACKAGES = (f"python{PYTHON}-minimal", f"libpython{PYTHON}-stdlib", "busybox-static")
 STDLIB = f"usr/lib/python{PYTHON}"
@@ -45,6 +45,12 @@ UNUSED_MODULES = (
     *(f"lib-dynload/{name}*" for name in ("_ctypes_test", "_test", "_xxtest", "xxlimited")),
     *(f"lib-dynload/_codecs_{name}.*" for name in ("cn", "hk", "iso2022", "jp", "kr", "tw")),
     *("lib-dynload/audioop.*", "lib-dynload/ossaudiodev.*"),
+    *("doctest.py", "pydoc.py", "unittest"),
+    # Character sets that nobody speaks to a service in; zip archives name files in cp437.
+    *(f"encodings/{name}*.py" for name in ("big5", "cp[!4]", "cp4[!3]")),
+    *(f"encodings/{name}*.py" for name in ("euc_", "gb", "hz", "iso2022_", "iso8859_[2-9]")),
+    *(f"encodings/{name}*.py" for name in ("johab", "koi8_", "kz1048", "mac_", "ptcp", "shift_")),
+    *("encodings/hp_roman8.py", "encodings/palmos.py", "encodings/tis_620.py"),
 )
 
 APPLETS = (
@@ -173,8 +179,15 @@ def pick(unpacked: Path, tree: Path) -> None:
 
 
 def compile_stdlib(workshop: Workshop) -> None:
-    owner = Caller(0, 0, Path("/root"))
-    bytecode.compile_tree(workshop.tree, STDLIB, base=workshop.tree, owner=owner, workshop=workshop)
+    """Leave the library as bytecode alone: each file costs every node that imports it."""
+    bytecode.compile_tree(
+        workshop.tree,
+        STDLIB,
+        base=workshop.tree,
+        owner=Caller(0, 0, Path("/root")),
+        workshop=workshop,
+        instead=True,
+    )
 
 
 def package_versions(listing: str) -> dict[str, str]:
