@@ -1,0 +1,1 @@
+"""What does the measuring client cost, and how punctual is it?"""
