@@ -190,8 +190,14 @@ def test_a_watch_that_ends_at_once_is_not_begun_at_once_for_ever() -> None:
 def test_what_may_not_be_read_is_forbidden_and_not_merely_empty() -> None:
     lines, _ = asyncio.run(follow(Refuse(403, "pods is forbidden"), Listing("10"), HOLD))
 
-    assert watch_lines(lines) == ["forbidden", "listed"]
+    assert watch_lines(lines) == ["forbidden", "resumed", "listed"]
     assert lines[0]["detail"] == "403: pods is forbidden"
+
+
+def test_a_list_that_works_at_last_ends_the_gap() -> None:
+    lines, _ = asyncio.run(follow(Refuse(503), Refuse(503), Listing("10"), HOLD))
+
+    assert watch_lines(lines) == ["lost", "resumed", "listed"]
 
 
 def test_a_server_that_is_not_there_is_a_gap() -> None:

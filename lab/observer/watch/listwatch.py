@@ -1,8 +1,8 @@
 """Follow one list of objects for as long as asked, and say where something may be missing.
 
 Lines of kind `watch` tell how well we see. `listed`: all was read anew. `lost`: the watch
-broke off or could not be begun; `resumed`: it goes on where it was. In between lines come
-late, but none is missing. `expired`: the server no longer knows where we were, so what
+broke off or could not be begun; `resumed`: it works again. In between lines come late, but
+none is missing, unless `listed` follows. `expired`: the server no longer knows where we were, so what
 happened since is missed; `listed` follows. `forbidden`: we may not look.
 
 A watch that the server ends in good order after its time loses nothing and is not told.
@@ -82,7 +82,8 @@ class Follower:
         except Refused as exc:
             raise Broken(str(exc), exc.status) from exc
         self._tell(lines)
-        self._version, self._failures, self._lost = version, 0, False
+        self._version, self._failures = version, 0
+        self._say_resumed()
         self._say("listed", f"{len(found.get('items') or [])} at {version}")
 
     async def _watch(self, version: str) -> None:
