@@ -2,8 +2,8 @@
 
 Lines of kind `watch` tell how well we see. `listed`: all was read anew. `lost`: the watch
 broke off or could not be begun; `resumed`: it works again. In between lines come late, but
-none is missing, unless `listed` follows. `expired`: the server no longer knows where we were, so what
-happened since is missed; `listed` follows. `forbidden`: we may not look.
+none is missing, unless `listed` follows. `expired`: the server no longer knows where we
+were, so what happened since is missed; `listed` follows. `forbidden`: we may not look.
 
 A watch that the server ends in good order after its time loses nothing and is not told.
 """
