@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lab import artifacts
 from lab.artifacts.recipe import Artifact
-from lab.artifacts.serviceimages import RELEASES, service_recipes
+from lab.artifacts.serviceimages import OBSERVER, POSTGRES, RELEASES, service_recipes
 from lab.errors import LabError, RequestRefused, ServiceNotReady
 from lab.kube import apply, manifests
 from lab.kube.client import Client
@@ -26,9 +26,7 @@ from lab.service.names import (
     BASE,
     DATABASE,
     NAMESPACE,
-    OBSERVER_IMAGE,
     OBSERVER_POD,
-    POSTGRES_IMAGE,
     POSTGRES_POD,
     START_RELEASE,
 )
@@ -121,7 +119,7 @@ class Deployment:
             client,
             manifests.render(
                 "postgres",
-                image=POSTGRES_IMAGE,
+                image=POSTGRES,
                 image_key=image_key,
                 max_connections=MAX_CONNECTIONS,
                 reserved_connections=RESERVED_CONNECTIONS,
@@ -139,7 +137,7 @@ class Deployment:
     def _start_observer(self, client: Client, image_key: str) -> None:
         apply.apply_all(
             client,
-            manifests.render("observer", image=OBSERVER_IMAGE, image_key=image_key),
+            manifests.render("observer", image=OBSERVER, image_key=image_key),
         )
         wait_for_pod(client, OBSERVER_POD, "observer", timeout_s=self.timeout_s)
 

@@ -4,10 +4,11 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from lab.artifacts.serviceimages import chirps_tag
 from lab.errors import RequestRefused, ServiceNotReady
 from lab.kube import apply, manifests
 from lab.kube.client import Client
-from lab.service.names import BASE, BATCH, DATABASE, NAMESPACE, chirps_image
+from lab.service.names import BASE, BATCH, DATABASE, NAMESPACE
 
 POLL_S = 0.2
 
@@ -31,7 +32,7 @@ def start(client: Client, job: Job) -> None:
             "migration",
             name=job.name,
             release=job.release,
-            image=chirps_image(job.release),
+            image=chirps_tag(job.release),
             args=list(job.arguments),
             database=job.database,
         ),

@@ -14,17 +14,11 @@ OBSERVER_PORT = 8090
 DATABASE = "chirps"
 TEMPLATE = "chirps_template"
 
-POSTGRES_IMAGE = "lab.local/postgres:18"
-OBSERVER_IMAGE = "lab.local/observer:1"
 START_RELEASE = "v1"
 
 MIGRATIONS_ROLE = "chirps-migrate"
 OBSERVER_ROLE = "observer"
 SUPERUSER = "postgres"
-
-
-def chirps_image(release: str) -> str:
-    return f"lab.local/chirps:{release}"
 
 
 def release_role(release: str) -> str:

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lab.artifacts.serviceimages import chirps_tag
 from lab.errors import RequestRefused, ServiceNotDeployed, ServiceNotReady
 from lab.kube import apply, manifests
 from lab.kube.client import Client
 from lab.lifecycle.publish import SERVICE
-from lab.service.names import BASE, DEPLOYMENT, NAMESPACE, START_RELEASE, chirps_image
+from lab.service.names import BASE, DEPLOYMENT, NAMESPACE, START_RELEASE
 
 POLL_S = 0.2
 SELECTOR = "app.kubernetes.io/name=chirps"
@@ -46,7 +47,7 @@ def apply_service(
             **values,
             profile=profile,
             release=release,
-            image=chirps_image(release),
+            image=chirps_tag(release),
             node_port=SERVICE.port,
         ),
     )
