@@ -3,7 +3,10 @@
 import asyncio
 from collections import Counter
 
+import pytest
+
 from lab.observer import operations
+from lab.observer.connection import Connection, Ended
 from lab.observer.transport import Exchange, Transport
 from tests.observer.service import Line, Received, answer, serving
 
@@ -130,6 +133,53 @@ def test_bytes_that_nobody_asked_for_end_a_kept_connection() -> None:
             found = [await keepalive(transport) for _ in range(2)]
 
         assert [each.outcome for each in found] == ["ok", "ok"]
+        assert [each.reused for each in found] == [False, False]
+
+    asyncio.run(scenario())
+
+
+class Link(asyncio.Transport):
+    """The transport of a connection that leads nowhere."""
+
+    aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+def test_bytes_that_come_while_nobody_asks_end_a_kept_connection() -> None:
+    connection, link = Connection(1), Link()
+    connection.connection_made(link)
+    assert connection.usable
+
+    # As a server sends that tells an idle client to go away.
+    connection.data_received(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
+
+    assert not connection.usable
+    assert link.aborted
+
+
+def test_a_connection_that_was_lost_is_not_asked() -> None:
+    async def scenario() -> None:
+        connection = Connection(1)
+        connection.connection_made(Link())
+        connection.connection_lost(None)
+        with pytest.raises(Ended, match="before the first byte"):
+            await connection.ask(b"GET / HTTP/1.1\r\n\r\n")
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_without_a_length_ends_with_its_connection() -> None:
+    async def scenario() -> None:
+        async def old(_: Received, line: Line) -> None:
+            await line.send(b"HTTP/1.0 200 OK\r\n\r\nhello")
+            line.close()
+
+        async with serving(old) as service, client(service.url, kept=1) as transport:
+            found = [await keepalive(transport) for _ in range(2)]
+
+        assert [(each.outcome, bytes(each.content)) for each in found] == [("ok", b"hello")] * 2
         assert [each.reused for each in found] == [False, False]
 
     asyncio.run(scenario())
