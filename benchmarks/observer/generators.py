@@ -41,6 +41,7 @@ def ours(url: str, *, rate: int, seconds: float, keep: bool) -> Result:
             [sys.executable, "-m", "lab.observer", "load", "--dir", run], stdin=subprocess.PIPE
         )
         assert process.stdin is not None
+        wait_for_lines(run / "load.jsonl", process)
         time.sleep(WARM_UP_S)
         used = cpu.share(process.pid, seconds=seconds)
         process.stdin.close()
@@ -93,6 +94,14 @@ def nanoseconds(timestamp: str) -> int:
     digits = found[1] if found else "0"
     whole = datetime.fromisoformat(FRACTION.sub("", timestamp)).astimezone(UTC)
     return round(whole.timestamp()) * 1_000_000_000 + int(digits.ljust(9, "0"))
+
+
+def wait_for_lines(path: Path, process: subprocess.Popen[bytes]) -> None:
+    """Return when the worker sends: an interpreter takes a while to start on a busy host."""
+    while not path.exists() or b"request" not in path.read_bytes():
+        if process.poll() is not None:
+            require(process.returncode, "the load worker")
+        time.sleep(0.05)
 
 
 def require(status: int, what: str) -> None:
