@@ -100,7 +100,7 @@ def wait_for_lines(path: Path, process: subprocess.Popen[bytes]) -> None:
     """Return when the worker sends: an interpreter takes a while to start on a busy host."""
     while not path.exists() or b"request" not in path.read_bytes():
         if process.poll() is not None:
-            require(process.returncode, "the load worker")
+            raise RuntimeError(f"the load worker ended with {process.returncode}")
         time.sleep(0.05)
 
 
