@@ -27,6 +27,7 @@ from lab.scenario.verdict import Verdict
 
 RUN, HISTORY, VERDICT = "run.json", "history.jsonl", "verdict.json"
 LATEST = "latest"
+TOLD = ("stage", "distribution", "version", "clock", "seed")
 _NAME = re.compile(r"(\d{8}T\d{6}Z)(?:-(\d+))?")
 _WORD = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
@@ -133,6 +134,22 @@ class Store:
             hint = f"lab report recheck {run.id}"
             raise HistoryDamaged(f"{path} is no verdict: {exc}", hint=hint) from exc
 
+    def objects(self, run: Run) -> list[dict[str, Any]]:
+        """Return a JSON object a variant: the verdict, where it was come by, and the run.
+
+        A variant that was never judged has `outcome` None and no more than what began it.
+        """
+        return [self._object(run, variant) for variant in run.variants]
+
+    def _object(self, run: Run, variant: str) -> dict[str, Any]:
+        begun = {"scenario": run.scenario, "variant": variant, **_first_told(run.history(variant))}
+        try:
+            verdict = self.read_verdict(run, variant)
+        except NoSuchRun:
+            return {**begun, "outcome": None, "run": run.id}
+        told = {**verdict.to_json(), "requests": verdict.figures.requests, "run": run.id}
+        return {**begun, **told}
+
     def about(self, run: Run) -> Mapping[str, Any]:
         """Return what run.json tells. Raises HistoryDamaged."""
         path = run.path / RUN
@@ -182,6 +199,17 @@ class Store:
             )
         hint = "lab report list" if self.runs() else "lab scenario run half-migrated-rename"
         raise NoSuchRun(f"no run {wanted!r} in {self.root}", hint=hint)
+
+
+def _first_told(history: Path) -> dict[str, Any]:
+    """Return what the first line of a history tells of where it was come by."""
+    with history.open("rb") as file:
+        line = file.readline()
+    try:
+        event = json.loads(line)
+        return {name: event.get(name) for name in TOLD}
+    except (ValueError, AttributeError):
+        return dict.fromkeys(TOLD)
 
 
 def _age(run: Run) -> tuple[str, int, str]:

@@ -9,17 +9,13 @@ import os
 import re
 import shutil
 import stat
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.artifacts import debian, process
+from lab.artifacts import debian, mmdebstrap
 from lab.artifacts.counter import Counter
 from lab.artifacts.recipe import Workshop, architecture, digest_text
-from lab.errors import NotRoot, ToolMissing
-from lab.paths import Caller
-from lab.progress import Task
 
 RECIPE_VERSION = "1"
 
@@ -136,7 +132,6 @@ REMOVED = (
     "var/log/*.log",
 )
 
-MERGED_USR_HOOKS = Path("/usr/share/mmdebstrap/hooks/merged-usr")
 INSTALLED = re.compile(r"(?:Unpacking|Setting up) (\S+)")
 EXPECTED_STEPS = 2 * 167
 
@@ -166,58 +161,23 @@ class NodeRoot:
         }
 
     def build(self, workshop: Workshop) -> Mapping[str, str]:
-        if os.geteuid() != 0:
-            raise NotRoot("the node root can only be built as root", hint="run the same with sudo")
-        process.require_tool(shutil.which("mmdebstrap"), "mmdebstrap", package="mmdebstrap")
-        sources = debian.find_sources(root=Path("/"), environ=os.environ)
+        mmdebstrap.require("the node root")
         with workshop.progress.task("Installing Debian for the nodes") as task:
-            install(workshop, sources, task)
+            steps = Counter(task, EXPECTED_STEPS, INSTALLED)
+            mmdebstrap.bootstrap(
+                workshop.tree, options(), workshop, what="the node root", is_progress=steps.see
+            )
             configure(workshop.tree)
         status = (workshop.tree / "var/lib/dpkg/status").read_text()
         return debian.installed_packages(status)
 
 
-def install(workshop: Workshop, sources: tuple[debian.Source, ...], task: Task) -> None:
-    for source in sources:
-        if source.signed_by == debian.KEYRING and not Path(debian.KEYRING).exists():
-            raise ToolMissing(
-                f"{debian.KEYRING} is missing, which proves where packages come from",
-                hint="apt install debian-archive-keyring",
-            )
-    listed = workshop.scratch / "lab.sources"
-    listed.write_text("\n".join(source.to_deb822() for source in sources))
-    command = process.Command(
-        ("mmdebstrap", *options(), debian.SUITE, str(workshop.tree), str(listed)),
-        cwd=workshop.scratch,
-        owner=Caller(0, 0, Path("/root")),
-        variables={"LC_ALL": "C.UTF-8", "TMPDIR": str(workshop.scratch)},
-    )
-    steps = Counter(task, EXPECTED_STEPS, INSTALLED)
-    ended = process.run(command, is_progress=steps.see)
-    process.require_success(command, ended, what="the node root", paths=workshop.paths)
-
-
 def options() -> Iterator[str]:
-    yield from ("--mode=root", "--variant=minbase", "--verbose", "--format=directory")
-    yield f"--architectures={architecture()}"
+    yield from ("--variant=minbase", "--verbose")
     yield f"--include={','.join(PACKAGES)}"
     yield "--dpkgopt=force-unsafe-io"
     yield from (f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED)
     yield "--dpkgopt=path-include=/usr/share/doc/*/copyright"
-    yield '--aptopt=Acquire::Languages "none"'
-    yield from (f"--aptopt={line}" for line in host_proxy())
-    # Merging by hand spares the package that does it, which brings all of perl.
-    if MERGED_USR_HOOKS.is_dir():
-        yield f"--hook-dir={MERGED_USR_HOOKS}"
-
-
-def host_proxy() -> list[str]:
-    """Return how this host's apt reaches its mirrors: proxies and certificates."""
-    answer = subprocess.run(
-        ["apt-config", "dump", "Acquire::http", "Acquire::https"], capture_output=True, text=True
-    )
-    settings = (line.removesuffix(";") for line in answer.stdout.splitlines())
-    return [line for line in settings if line.startswith("Acquire::http") and '""' not in line]
 
 
 def configure(tree: Path) -> None:

@@ -5,17 +5,16 @@ from packages that are unpacked and never configured. No package manager is left
 so an image is rebuilt and never changed.
 """
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from lab.artifacts import bytecode, debian, process
-from lab.artifacts.noderoot import MERGED_USR_HOOKS, host_proxy, make_directory
+from lab.artifacts import bytecode, debian, mmdebstrap
+from lab.artifacts.noderoot import make_directory
 from lab.artifacts.recipe import Workshop, architecture, digest_text
-from lab.errors import BuildFailed, NotRoot
+from lab.errors import BuildFailed
 from lab.paths import Caller
 
 RECIPE_VERSION = "2"
@@ -114,43 +113,22 @@ class PythonBase:
         }
 
     def build(self, workshop: Workshop) -> Mapping[str, str]:
-        if os.geteuid() != 0:
-            raise NotRoot("the base of images can only be built as root", hint="run with sudo")
-        process.require_tool(shutil.which("mmdebstrap"), "mmdebstrap", package="mmdebstrap")
+        mmdebstrap.require("the base of images")
         unpacked = workshop.scratch / "unpacked"
         with workshop.progress.task("Unpacking a Debian with Python for images"):
-            unpack(unpacked, workshop)
+            mmdebstrap.bootstrap(unpacked, options(), workshop, what="the base of images")
             pick(unpacked, workshop.tree)
         with workshop.progress.task("Compiling Python's library for images"):
             compile_stdlib(workshop)
         return package_versions((workshop.scratch / "packages").read_text())
 
 
-def unpack(target: Path, workshop: Workshop) -> None:
-    sources = debian.find_sources(root=Path("/"), environ=os.environ)
-    listed = workshop.scratch / "lab.sources"
-    listed.write_text("\n".join(source.to_deb822() for source in sources))
-    command = process.Command(
-        ("mmdebstrap", *options(), debian.SUITE, str(target), str(listed)),
-        cwd=workshop.scratch,
-        owner=Caller(0, 0, Path("/root")),
-        variables={"LC_ALL": "C.UTF-8", "TMPDIR": str(workshop.scratch)},
-    )
-    ended = process.run(command)
-    process.require_success(command, ended, what="the base of images", paths=workshop.paths)
-
-
 def options() -> Iterator[str]:
-    yield from ("--mode=root", "--variant=extract", "--format=directory")
-    yield f"--architectures={architecture()}"
+    yield "--variant=extract"
     yield f"--include={','.join(PACKAGES)}"
-    yield '--aptopt=Acquire::Languages "none"'
     yield '--aptopt=Apt::Install-Recommends "false"'
-    yield from (f"--aptopt={line}" for line in host_proxy())
     # Nothing is installed, so only the files that apt fetched tell the versions.
     yield f"--extract-hook={LIST_PACKAGES}"
-    if MERGED_USR_HOOKS.is_dir():
-        yield f"--hook-dir={MERGED_USR_HOOKS}"
 
 
 def pick(unpacked: Path, tree: Path) -> None:

@@ -61,3 +61,14 @@ Runs = Annotated[
         file_okay=False,
     ),
 ]
+Scenarios = Annotated[
+    Path | None,
+    typer.Option(
+        "--scenarios",
+        help="A folder of scenarios other than lab's own.",
+        envvar="LAB_SCENARIOS",
+        metavar="DIR",
+        exists=True,
+        file_okay=False,
+    ),
+]

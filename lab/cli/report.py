@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lab.cli import _output
-from lab.cli._options import Json, Runs
+from lab.cli._options import Json, Runs, Scenarios
 
 if TYPE_CHECKING:
     from lab.store import Store
@@ -72,8 +72,7 @@ def show(run: RunName = "latest", runs: Runs = None, json: Json = False) -> None
     store = open_store(runs)
     found = store.find(run)
     if json:
-        verdicts = [store.read_verdict(found, variant) for variant in found.variants]
-        _output.show_json([each.to_json() | {"run": found.id} for each in verdicts])
+        _output.show_json(store.objects(found))
         return
     page = found.path / PAGE
     shown = str(page) if page.exists() else ""
@@ -113,17 +112,7 @@ def html(
 @app.command()
 def recheck(
     run: RunName = "latest",
-    scenarios: Annotated[
-        Path | None,
-        typer.Option(
-            "--scenarios",
-            help="A folder of scenarios other than lab's own.",
-            envvar="LAB_SCENARIOS",
-            metavar="DIR",
-            exists=True,
-            file_okay=False,
-        ),
-    ] = None,
+    scenarios: Scenarios = None,
     runs: Runs = None,
     json: Json = False,
 ) -> None:
@@ -144,7 +133,7 @@ def recheck(
     judged = judge_again(loaded, found, store=store)
     verdicts = [verdict for verdict, _ in judged]
     if json:
-        _output.show_json([each.to_json() | {"run": found.id} for each in verdicts])
+        _output.show_json(store.objects(found))
     else:
         _output.show_table(
             ("variant", "outcome", "changed"),

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lab.cli import _output
-from lab.cli._options import Json, Name, Runs
+from lab.cli._options import Json, Name, Runs, Scenarios
 
 app = typer.Typer(no_args_is_help=True, help="Scripted failures: list, show, play.")
 
@@ -29,21 +29,10 @@ Scenario = Annotated[
         metavar="SCENARIO", help="As lab scenario list names it.", autocompletion=complete_scenario
     ),
 ]
-Folder = Annotated[
-    Path | None,
-    typer.Option(
-        "--scenarios",
-        help="A folder of scenarios other than lab's own.",
-        envvar="LAB_SCENARIOS",
-        metavar="DIR",
-        exists=True,
-        file_okay=False,
-    ),
-]
 
 
 @app.command("list")
-def list_scenarios(scenarios: Folder = None, json: Json = False) -> None:
+def list_scenarios(scenarios: Scenarios = None, json: Json = False) -> None:
     """List the scenarios.
 
     Examples:
@@ -71,7 +60,7 @@ def list_scenarios(scenarios: Folder = None, json: Json = False) -> None:
 
 
 @app.command()
-def show(scenario: Scenario, scenarios: Folder = None, json: Json = False) -> None:
+def show(scenario: Scenario, scenarios: Scenarios = None, json: Json = False) -> None:
     """Show what a scenario asks, does and predicts.
 
     Examples:
@@ -97,7 +86,7 @@ def run(
             "--variant", help="careless, careful, both, or a proof that scenario show names."
         ),
     ] = "both",
-    scenarios: Folder = None,
+    scenarios: Scenarios = None,
     runs: Runs = None,
     json: Json = False,
 ) -> None:
@@ -125,7 +114,7 @@ def run(
     with progress.task("Writing the report"):
         page = write_page(played.run.path, owner=paths.caller)
     if json:
-        _output.show_json(played.to_json())
+        _output.show_json(store.objects(played.run))
     else:
         from lab.report import terminal, view
 

@@ -47,7 +47,7 @@ def deploy(
             autocompletion=complete_profile,
         ),
     ] = "lab-good",
-    users: Annotated[int, typer.Option("--users", min=5, help="Seeded users.")] = 20_000,
+    users: Annotated[int, typer.Option("--users", min=6, help="Seeded users.")] = 20_000,
     chirps: Annotated[int, typer.Option("--chirps", min=100, help="Seeded chirps.")] = 300_000,
     timeout: PodTimeout = 120,
     json: Json = False,

@@ -26,7 +26,10 @@ def status(name: Name = "lab", json: Json = False) -> None:
         _output.show_json(found)
     else:
         version = f"{found.distribution} {found.version}"
-        _output.show(f"Lab {found.name}: {found.state}, {version}, {found.api or 'no API'}\n")
+        _output.show(f"Lab {found.name}: {found.state}, {version}, {found.api or 'no API'}")
+        if found.service:
+            _output.show(f"Service: {found.service}")
+        _output.show("")
         rows = [
             (
                 node.name,

@@ -25,12 +25,15 @@ def kubectl_command(
     """Return argv and environment for kubectl; the cluster has been proved to be the lab's."""
     lab = Lab.load(paths, name)
     lab.connect()
-    program, environment = kubectl_program(lab)
-    return [program, *arguments], environment
+    command, environment = kubectl_program(lab)
+    return [*command, *arguments], environment
 
 
-def kubectl_program(lab: Lab) -> tuple[str, dict[str, str]]:
-    """Return the lab's own kubectl, and the environment in which it finds only this lab."""
+def kubectl_program(lab: Lab) -> tuple[list[str], dict[str, str]]:
+    """Return the lab's own kubectl, and the environment in which it finds only this lab.
+
+    What it learns of the API is kept with the lab: the user's ~/.kube is never touched.
+    """
     program = Path(lab.record.artifacts["kubernetes"]) / "tree/usr/local/bin/kubectl"
     name = lab.record.name
     if not program.exists():
@@ -38,7 +41,8 @@ def kubectl_program(lab: Lab) -> tuple[str, dict[str, str]]:
             f"{program}, which lab {name!r} was made with, is gone",
             hint=f"lab down --name {name}; lab up --name {name}",
         )
-    return str(program), {"KUBECONFIG": str(lab.kubeconfig)}
+    cache = f"--cache-dir={lab.directory / 'kubectl'}"
+    return [str(program), cache], {"KUBECONFIG": str(lab.kubeconfig)}
 
 
 def ssh_command(

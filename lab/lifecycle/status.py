@@ -34,6 +34,7 @@ class Status:
     distribution: str
     version: str
     api: str
+    service: str
     kubeconfig: str
     nodes: tuple[NodeLine, ...]
     problem: str
@@ -52,6 +53,9 @@ def status(paths: Paths, name: str) -> Status:
         distribution=lab.record.distribution,
         version=lab.record.version,
         api=f"https://127.0.0.1:{lab.record.api_port}" if publish.is_published(lab) else "",
+        service=f"http://127.0.0.1:{lab.record.service_port}"
+        if publish.is_published(lab, publish.SERVICE)
+        else "",
         kubeconfig=str(lab.kubeconfig),
         nodes=lines,
         problem=problem,

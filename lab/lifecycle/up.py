@@ -71,9 +71,14 @@ def up(
 
 
 def is_up(lab: Lab) -> bool:
-    """Whether everything runs, and the cluster says that it is as it was when it was checked."""
+    """Whether everything runs and can be reached from the host's loopback."""
+    return publish.is_all_published(lab) and is_cluster_up(lab)
+
+
+def is_cluster_up(lab: Lab) -> bool:
+    """Whether the nodes run, and the cluster says that it is as it was when it was checked."""
     record = lab.record
-    if not record.gate_passed or not publish.is_all_published(lab):
+    if not record.gate_passed or not publish.is_published(lab):
         return False
     if not all(map(lab.sandbox.is_running, record.nodes)):
         return False

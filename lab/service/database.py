@@ -47,10 +47,8 @@ class Database:
         return rows[0][0] if rows else None
 
     def _exec(self, argv: Sequence[str], text: str) -> "subprocess.CompletedProcess[str]":
-        program, environment = kubectl_program(self.lab)
-        # Not the user's ~/.kube/cache: theirs is never touched.
-        cache = f"--cache-dir={self.lab.directory / 'kubectl'}"
-        command = [program, cache, "exec", "-i", "-n", NAMESPACE, POSTGRES_POD, "--", *argv]
+        kubectl, environment = kubectl_program(self.lab)
+        command = [*kubectl, "exec", "-i", "-n", NAMESPACE, POSTGRES_POD, "--", *argv]
         try:
             return subprocess.run(
                 command,

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from lab import artifacts
 from lab.artifacts.recipe import Artifact
 from lab.artifacts.serviceimages import OBSERVER, POSTGRES, RELEASES, service_recipes
-from lab.errors import LabError, RequestRefused, ServiceNotReady
+from lab.errors import LabError, RequestRefused, ServiceNotDeployed, ServiceNotReady
 from lab.kube import apply, manifests
 from lab.kube.client import Client
 from lab.lifecycle import publish
 from lab.lifecycle.lab import Lab, require_root
 from lab.lifecycle.lock import exclusive
-from lab.lifecycle.up import is_up
+from lab.lifecycle.up import is_cluster_up
 from lab.paths import Paths
 from lab.progress import Progress
 from lab.service import images, placement, roles, rollout, secrets, seed
@@ -66,7 +66,7 @@ def deploy(
     manifests.read_values("chirps", wish.profile)
     with exclusive(paths, name):
         lab = Lab.load(paths, name)
-        if not is_up(lab):
+        if not is_cluster_up(lab):
             raise LabError(f"lab {name!r} is not up", hint=f"sudo lab up --name {name}")
         return Deployment(lab, wish, progress, timeout_s).run()
 
@@ -87,10 +87,11 @@ class Deployment:
         self._import(client, built)
         with self.progress.task("Starting PostgreSQL"):
             self._start_database(client, _key(built, "postgres"))
-        self._seed(client, _key(built, "chirps"))
+        wanted = Seed(self.wish.users, self.wish.chirps, _key(built, "chirps"))
+        self._fill(client, wanted)
         with self.progress.task("Starting the observer"):
             self._start_observer(client, _key(built, "observer"))
-        self._start_service(client)
+        self._start_service(client, wanted)
         publish.publish_service(self.lab)
         return Deployed(
             address=address(self.lab),
@@ -128,9 +129,8 @@ class Deployment:
         wait_for_pod(client, POSTGRES_POD, "postgres", timeout_s=self.timeout_s)
         Database(self.lab).run(roles.statements(passwords), database="postgres")
 
-    def _seed(self, client: Client, image_key: str) -> None:
+    def _fill(self, client: Client, wanted: Seed) -> None:
         database = Database(self.lab)
-        wanted = Seed(self.wish.users, self.wish.chirps, image_key)
         with self.progress.task("Filling the template database") as task:
             self.changed |= seed.ensure_template(database, client, wanted, task)
 
@@ -141,20 +141,33 @@ class Deployment:
         )
         wait_for_pod(client, OBSERVER_POD, "observer", timeout_s=self.timeout_s)
 
-    def _start_service(self, client: Client) -> None:
-        database = Database(self.lab)
-        exists = database.value(
-            f"SELECT datname FROM pg_database WHERE datname = {quote(DATABASE)}",  # noqa: S608 - ours
-            database="postgres",
-        )
-        if self.changed or not exists or not _is_deployed(client, self.wish.profile):
-            self.changed = True
-            with self.progress.task(f"Starting {START_RELEASE} of the service"):
-                reset_service(self.lab, client, self.wish.profile, timeout_s=self.timeout_s)
-        else:
-            rollout.wait_ready(
-                client, release=rollout.configured(client).release, timeout_s=self.timeout_s
-            )
+    def _start_service(self, client: Client, wanted: Seed) -> None:
+        profile = self.wish.profile
+        if self._is_deployed(client, wanted):
+            release = rollout.configured(client).release
+            rollout.wait_ready(client, profile, release=release, timeout_s=self.timeout_s)
+            return
+        self.changed = True
+        with self.progress.task(f"Starting {START_RELEASE} of the service"):
+            reset_service(self.lab, client, profile, wanted.mark, timeout_s=self.timeout_s)
+
+    def _is_deployed(self, client: Client, wanted: Seed) -> bool:
+        """Whether the service runs from this build and seed, as many pods as it should have.
+
+        Asked of the cluster and not of what this call has done: an earlier one may have been
+        cut short in between.
+        """
+        try:
+            told = rollout.configured(client)
+        except ServiceNotDeployed:
+            return False
+        ours = (self.wish.profile, wanted.mark, rollout.replicas_of(self.wish.profile))
+        return (told.profile, told.seed, told.replicas) == ours and has_database(self.lab)
+
+
+def has_database(lab: Lab) -> bool:
+    sql = f"SELECT datname FROM pg_database WHERE datname = {quote(DATABASE)}"  # noqa: S608 - ours
+    return Database(lab).value(sql, database="postgres") is not None
 
 
 def _key(built: dict[str, Artifact], archive: str) -> str:
@@ -196,10 +209,3 @@ def _pod_missing(client: Client, name: str, owner: str) -> str:
     if pod["metadata"].get("labels", {}).get("controller-revision-hash") != newest:
         return "the pod of an earlier revision is still there"
     return "" if rollout.is_ready(pod) else rollout.waits_for(pod) or "it is not Ready"
-
-
-def _is_deployed(client: Client, profile: str) -> bool:
-    try:
-        return rollout.configured(client).profile == profile
-    except LabError:
-        return False

@@ -1,6 +1,5 @@
 """Put service and data back to the start state, in seconds."""
 
-from lab.errors import ServiceNotDeployed
 from lab.kube.client import Client
 from lab.lifecycle.lab import Lab, require_root
 from lab.lifecycle.lock import exclusive
@@ -9,6 +8,7 @@ from lab.progress import Progress
 from lab.service import jobs, rollout, seed
 from lab.service.database import Database
 from lab.service.names import START_RELEASE
+from lab.service.observer import Observer
 
 READY_BOUND_S = 120.0
 
@@ -19,24 +19,19 @@ def reset(paths: Paths, name: str, *, progress: Progress, timeout_s: float = REA
     with exclusive(paths, name):
         lab = Lab.load(paths, name)
         client = lab.connect()
-        profile = rollout.configured(client).profile
+        told = rollout.configured(client)
         with progress.task("Resetting service and data"):
-            reset_service(lab, client, profile, timeout_s=timeout_s)
+            reset_service(lab, client, told.profile, told.seed, timeout_s=timeout_s)
 
 
-def reset_service(lab: Lab, client: Client, profile: str, *, timeout_s: float) -> None:
-    """Do it with the lab's lock held; works in whatever state both are."""
+def reset_service(lab: Lab, client: Client, profile: str, mark: str, *, timeout_s: float) -> None:
+    """Do it with the lab's lock held; works in whatever state service and data are.
+
+    `mark` names the seed that the service is deployed with.
+    """
+    Observer(client).end_any_run(timeout_s=timeout_s)
     jobs.remove_all(client)
-    if _exists(client):
-        rollout.stop_all(client)
+    rollout.stop_all(client)
     seed.restore(Database(lab))
-    rollout.apply_service(client, profile, START_RELEASE)
-    rollout.wait_ready(client, release=START_RELEASE, timeout_s=timeout_s)
-
-
-def _exists(client: Client) -> bool:
-    try:
-        rollout.find(client)
-    except ServiceNotDeployed:
-        return False
-    return True
+    rollout.apply_service(client, profile, START_RELEASE, mark)
+    rollout.wait_ready(client, profile, release=START_RELEASE, timeout_s=timeout_s)

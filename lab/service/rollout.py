@@ -10,12 +10,13 @@ from lab.errors import RequestRefused, ServiceNotDeployed, ServiceNotReady
 from lab.kube import apply, manifests
 from lab.kube.client import Client
 from lab.lifecycle.publish import SERVICE
-from lab.service.names import BASE, DEPLOYMENT, NAMESPACE, START_RELEASE
+from lab.service.names import BASE, DEPLOYMENT, NAMESPACE
 
 POLL_S = 0.2
 SELECTOR = "app.kubernetes.io/name=chirps"
 RELEASE_LABEL = "app.kubernetes.io/version"
 PROFILE = "lab.local/profile"
+SEED = "lab.local/seed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Configured:
 
     release: str
     profile: str
+    seed: str
     replicas: int
     max_surge: int | str
     max_unavailable: int | str
@@ -33,19 +35,19 @@ class Configured:
     pre_stop_s: int
 
 
-def apply_service(
-    client: Client, profile: str, release: str, *, replicas: int | None = None
-) -> None:
-    """Apply Service, disruption budget and Deployment; a running one is rolled over."""
+def apply_service(client: Client, profile: str, release: str, mark: str) -> None:
+    """Apply Service, disruption budget and Deployment; a running one is rolled over.
+
+    `mark` names the seed and the build that the service belongs to.
+    """
     values = manifests.read_values("chirps", profile)
-    if replicas is not None:
-        values["replicas"] = replicas
     apply.apply_all(
         client,
         manifests.render(
             "chirps",
             **values,
             profile=profile,
+            seed=mark,
             release=release,
             image=chirps_tag(release),
             node_port=SERVICE.port,
@@ -68,13 +70,14 @@ def find(client: Client) -> dict[str, Any]:
 def configured(client: Client) -> Configured:
     """Read back what the Deployment was told: formulas use this and never what was meant."""
     deployment = find(client)
-    spec = deployment["spec"]
+    spec, annotations = deployment["spec"], deployment["metadata"].get("annotations", {})
     pod = spec["template"]["spec"]
     rolling = spec["strategy"]["rollingUpdate"]
     hook = pod["containers"][0].get("lifecycle", {}).get("preStop", {})
     return Configured(
         release=spec["template"]["metadata"]["labels"][RELEASE_LABEL],
-        profile=deployment["metadata"].get("annotations", {}).get(PROFILE, ""),
+        profile=annotations.get(PROFILE, ""),
+        seed=annotations.get(SEED, ""),
         replicas=spec["replicas"],
         max_surge=rolling["maxSurge"],
         max_unavailable=rolling["maxUnavailable"],
@@ -102,8 +105,15 @@ def pods(client: Client) -> list[dict[str, Any]]:
 
 
 def stop_all(client: Client, *, timeout_s: float = 60) -> None:
-    """Scale to nothing and end every pod at once: nobody is served, so nobody needs grace."""
-    client.merge(DEPLOYMENT, {"spec": {"replicas": 0, "paused": False}})
+    """Scale to nothing and end every pod at once: nobody is served, so nobody needs grace.
+
+    Without a Deployment there is nothing to scale, and that is fine.
+    """
+    try:
+        client.merge(DEPLOYMENT, {"spec": {"replicas": 0, "paused": False}})
+    except RequestRefused as exc:
+        if exc.status != 404:
+            raise
     deadline = time.monotonic() + timeout_s
     while pods(client):
         client.delete(f"{BASE}/pods", labelSelector=SELECTOR, gracePeriodSeconds="0")
@@ -114,11 +124,17 @@ def stop_all(client: Client, *, timeout_s: float = 60) -> None:
         time.sleep(POLL_S)
 
 
-def wait_ready(client: Client, *, release: str = START_RELEASE, timeout_s: float = 120) -> None:
-    """Return when as many pods as wanted are Ready, all of the release, and no other is left."""
-    deadline = time.monotonic() + timeout_s
+def replicas_of(profile: str) -> int:
+    return int(manifests.read_values("chirps", profile)["replicas"])
+
+
+def wait_ready(client: Client, profile: str, *, release: str, timeout_s: float) -> None:
+    """Return when as many pods as the profile wants are Ready, all of the release, and no other.
+
+    The Deployment's own count is not asked: one that was scaled to nothing would be content.
+    """
+    deadline, wanted = time.monotonic() + timeout_s, replicas_of(profile)
     while True:
-        wanted = find(client)["spec"]["replicas"]
         found = pods(client)
         missing = judge(found, release=release, wanted=wanted)
         if not missing:

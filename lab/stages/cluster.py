@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lab.errors import LabError, NotReady, ObserverLost, ServiceNotReady
+from lab.errors import NotReady, ObserverLost
 from lab.kube.client import Client
 from lab.lifecycle.lab import Lab
 from lab.provision import readiness
@@ -14,8 +14,9 @@ from lab.service import jobs, rollout
 from lab.service.database import Database
 from lab.service.jobs import Job
 from lab.service.names import BASE, NAMESPACE
+from lab.service.observer import Clock, Event, Observer
 from lab.service.reset import reset_service
-from lab.stages.observer import Clock, Event, Observer
+from lab.stages.heal import heal
 from lab.stages.undo import LabUndoLog
 
 NAME = "sandbox"
@@ -46,17 +47,14 @@ class ClusterStage:
         return self._facts
 
     def reset(self) -> None:
+        self._heal()
         record = self.lab.record
         missing = readiness.judge_cluster(self.client, record.nodes, record.version)
         if missing.findings:
             raise NotReady(f"the cluster is not ready: {missing.text()}", hint="lab status")
-        self._end_old_run()
-        profile = rollout.configured(self.client).profile
-        reset_service(self.lab, self.client, profile, timeout_s=READY_BOUND_S)
-        healed = self.undo_log.clear()
+        told = rollout.configured(self.client)
+        reset_service(self.lab, self.client, told.profile, told.seed, timeout_s=READY_BOUND_S)
         self._facts = self._read_back()
-        if healed:
-            self._facts["healed"] = healed
 
     def start(self, run: str, load: Load) -> None:
         service = self.client.get(f"{BASE}/services/chirps")
@@ -71,8 +69,9 @@ class ClusterStage:
             "watch": True,
             "database": True,
         }
-        self.observer.begin(spec)
+        # Before it is asked for: a request that times out may have been heard.
         self.run = run
+        self.observer.begin(spec)
         self.clock = self.observer.measure_clock()
         self._own.append(
             {
@@ -120,23 +119,14 @@ class ClusterStage:
 
     def set_image(self, release: str) -> None:
         """Tell the Deployment to run another release; the cluster does the rest."""
-        profile = rollout.configured(self.client).profile
-        rollout.apply_service(self.client, profile, release)
+        told = rollout.configured(self.client)
+        rollout.apply_service(self.client, told.profile, release, told.seed)
 
-    def _end_old_run(self) -> None:
-        """End a run that was cut short before; a new observer is waited for, an old one emptied."""
-        deadline = time.monotonic() + READY_BOUND_S
-        while True:
-            try:
-                left = self.observer.health()["run"]
-            except LabError as exc:
-                if time.monotonic() > deadline:
-                    raise ServiceNotReady(exc.message, hint=exc.hint) from exc
-                time.sleep(POLL_S)
-                continue
-            if left:
-                self.observer.forget(left)
-            return
+    def _heal(self) -> None:
+        """Take back what a run that was cut short left, newest first."""
+        for change in self.undo_log.left():
+            heal(change.undo, self)
+            self.undo_log.close([change])
 
     def _read_back(self) -> dict[str, Any]:
         told = rollout.configured(self.client)

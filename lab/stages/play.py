@@ -1,6 +1,6 @@
 """Play variants of a scenario on a lab, judge each, and keep everything as a run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from lab.scenario.history import History, Recorder
 from lab.scenario.loader import Loaded
 from lab.scenario.model import Scenario, Variant
 from lab.scenario.verdict import Outcome, Verdict
+from lab.service import rollout
 from lab.stages.cluster import ClusterStage
 from lab.stages.narrate import Narrator
 from lab.stages.undo import LabUndoLog
@@ -21,19 +22,6 @@ from lab.store import Run, Store
 
 FORMAT = 1
 BOTH = "both"
-TOLD = ("stage", "distribution", "version", "clock", "seed")
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A verdict, and where it was come by: stage, distribution, version, clock, seed."""
-
-    verdict: Verdict
-    told: Mapping[str, Any]
-
-    def to_json(self, run: Run) -> dict[str, Any]:
-        requests = self.verdict.figures.requests
-        return {**self.verdict.to_json(), **self.told, "requests": requests, "run": run.id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +29,12 @@ class Played:
     """A stored run and what was said about each variant of it, in the order of playing."""
 
     run: Run
-    judged: tuple[Judged, ...]
+    verdicts: tuple[Verdict, ...]
 
     @property
     def exit_code(self) -> int:
         """A wrong prediction counts more than a run that proves nothing, and both than none."""
-        return exit_code([each.verdict for each in self.judged])
-
-    def to_json(self) -> list[dict[str, Any]]:
-        return [each.to_json(self.run) for each in self.judged]
+        return exit_code(self.verdicts)
 
 
 def exit_code(verdicts: Sequence[Verdict]) -> int:
@@ -88,10 +73,11 @@ def play(
     require_root("scenario run", why="enters the lab's network and its database")
     with exclusive(paths, lab_name):
         lab = Lab.load(paths, lab_name)
-        lab.connect()
+        # Before anything of a run is written: without a service there is none.
+        rollout.configured(lab.connect())
         run = store.create(loaded.scenario.name, describe(loaded, lab))
-        judged = [_play(lab, loaded.scenario, each, run, store, progress) for each in variants]
-        return Played(run, tuple(judged))
+        verdicts = [_play(lab, loaded.scenario, each, run, store, progress) for each in variants]
+        return Played(run, tuple(verdicts))
 
 
 def describe(loaded: Loaded, lab: Lab) -> dict[str, Any]:
@@ -115,7 +101,7 @@ def describe(loaded: Loaded, lab: Lab) -> dict[str, Any]:
 
 def _play(
     lab: Lab, scenario: Scenario, variant: Variant, run: Run, store: Store, progress: Progress
-) -> Judged:
+) -> Verdict:
     path = store.begin_variant(run, variant.name)
     undo_log = LabUndoLog(lab)
     # Connected anew, and proved anew to be the lab's: a run writes to its cluster.
@@ -130,12 +116,12 @@ def _play(
             undo_log=undo_log,
             listener=narrator,
         )
+    # What is left now is what was judged: a new release, a new schema. The next reset ends it.
+    undo_log.close(undo_log.left())
     # Judged from what is on the disk, which is all that `lab report recheck` will have.
-    history = History.read(path)
-    verdict = judge.judge(scenario, variant, history)
+    verdict = judge.judge(scenario, variant, History.read(path))
     store.write_verdict(run, verdict)
-    first = history.first("run") or {}
-    return Judged(verdict, {name: first.get(name) for name in TOLD})
+    return verdict
 
 
 def recheck(loaded: Loaded, run: Run, *, store: Store) -> tuple[tuple[Verdict, bool], ...]:

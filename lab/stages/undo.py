@@ -1,9 +1,9 @@
 """The undo log of a lab's runs: what has been done to it and not yet taken back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lab.journal import Journal
+from lab.journal import Change, Journal
 from lab.lifecycle.lab import Lab
 from lab.machines.processes import current_boot_id
 
@@ -26,9 +26,10 @@ class LabUndoLog:
             if change.seq == entry:
                 self._journal.undone(change)
 
-    def clear(self) -> list[str]:
-        """Close every entry; return the faults that were open. Call it when all is reset."""
-        left = self._journal.open_changes()
-        for change in left:
+    def left(self) -> list[Change]:
+        """Return what was not taken back, newest first."""
+        return self._journal.open_changes()
+
+    def close(self, changes: Iterable[Change]) -> None:
+        for change in changes:
             self._journal.undone(change)
-        return [change.what for change in left]

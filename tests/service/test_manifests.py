@@ -12,6 +12,7 @@ from lab.kube.apply import path_of
 def chirps(profile: str = "lab-good", **changes: Any) -> list[dict[str, Any]]:
     values = manifests.read_values("chirps", profile) | {
         "profile": profile,
+        "seed": "lab seed 20000 300000 0123456789ab",
         "release": "v1",
         "image": "lab.local/chirps:v1",
         "node_port": 30080,

@@ -10,7 +10,7 @@ import pytest
 
 from lab.errors import ClusterUnreachable, ObserverLost, RequestRefused
 from lab.kube.client import Answer
-from lab.stages.observer import Observer
+from lab.service.observer import Observer
 
 PROXY = "/api/v1/namespaces/chirps/pods/observer-0:8090/proxy"
 
@@ -127,7 +127,7 @@ def test_forgetting_a_run_that_is_gone_is_fine(api: FakeApi, observer: Observer)
 
 def test_the_clock_with_the_quickest_answer_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = iter([0, 100, 1000, 1020, *range(2000, 2000 + 5 * 200, 100)])
-    monkeypatch.setattr("lab.stages.observer.time.monotonic_ns", lambda: next(ticks))
+    monkeypatch.setattr("lab.service.observer.time.monotonic_ns", lambda: next(ticks))
 
     class Api(FakeApi):
         def answer(self, *_: Any, **__: Any) -> Answer:

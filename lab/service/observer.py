@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lab.errors import ClusterUnreachable, ObserverLost, RequestRefused
+from lab.errors import ClusterUnreachable, ObserverLost, RequestRefused, ServiceNotReady
 from lab.kube.client import Answer, Client
 from lab.service.names import BASE, NAMESPACE, OBSERVER_POD, OBSERVER_PORT
 
 Event = Mapping[str, Any]
 INSTANCE = "x-observer-instance"
 CLOCK_SAMPLES = 7
+POLL_S = 0.2
 # What the API server answers while a pod behind its proxy cannot be reached.
 AWAY = (500, 502, 503, 504)
 
@@ -90,6 +91,24 @@ class Observer:
     def audit(self, run: str, invariants: Sequence[Mapping[str, Any]]) -> None:
         body = {"invariants": [{"name": i["name"], "sql": i["sql"]} for i in invariants]}
         self._ask("POST", f"/runs/{run}/audit", body=body)
+
+    def end_any_run(self, *, timeout_s: float) -> None:
+        """End a run that was cut short, so that its load goes on no longer.
+
+        An observer that has just been started is waited for; raises ServiceNotReady.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                left = self.health()["run"]
+            except (ClusterUnreachable, ObserverLost) as exc:
+                if time.monotonic() > deadline:
+                    raise ServiceNotReady(exc.message, hint=exc.hint) from exc
+                time.sleep(POLL_S)
+                continue
+            if left:
+                self.forget(left)
+            return
 
     def forget(self, run: str) -> None:
         """End whatever of the run is left. Absent is fine, and so is another instance."""
