@@ -5,6 +5,7 @@ import urllib.request
 
 import pytest
 
+from tests.e2e.home import Home, wait_for
 from tests.e2e.service.conftest import Served
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
@@ -86,11 +87,65 @@ def test_no_password_is_in_a_command_line_or_a_log_or_a_file_that_others_may_rea
         assert not any(secret in content for content in world)
 
 
-def test_without_a_service_a_run_says_how_to_get_one(served: Served) -> None:
+def test_a_lab_that_does_not_exist_has_no_database(served: Served) -> None:
     done = served.home.lab("psql", "--name", "elsewhere")
 
     assert done.returncode == 2
     assert "no lab called 'elsewhere'" in done.stderr
+
+
+def test_the_service_comes_back_with_a_lab_that_was_stopped(served: Served) -> None:
+    home = served.home
+    home.must("psql", "-c", "UPDATE users SET email = 'kept@example.com' WHERE id = 1")
+
+    home.must("stop")
+    home.must("start")
+
+    address = home.json("status")["service"]
+    assert address == served.deployed["address"]
+    assert wait_for(lambda: answers(f"{address}/chirps?author_id=1"), timeout_s=60)
+    assert home.must("psql", "-Atc", "SELECT email FROM users WHERE id = 1") == "kept@example.com\n"
+    home.must("reset")
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def test_a_deploy_that_was_cut_short_is_gone_on_with(served: Served) -> None:
+    served.kubectl("scale", "deployment/chirps", "--replicas", "0")
+
+    told = served.home.must("deploy")
+
+    assert "nothing was changed" not in told
+    assert len(served.kubectl("get", "pods", "-o", "name").splitlines()) == 6
+
+
+def test_the_default_profile_is_deployed_in_place_of_the_other(served: Served) -> None:
+    told = served.home.json("deploy", "--profile", "defaults")
+    spec = json.loads(served.kubectl("get", "deployment", "chirps", "-o", "json"))["spec"]
+    served.home.must("deploy")
+
+    assert (told["changed"], told["profile"]) == (True, "defaults")
+    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": "25%", "maxUnavailable": "25%"}
+
+
+def test_without_a_service_nothing_is_played_and_no_run_is_left(home: Home) -> None:
+    home.must("up", "--nodes", "1")
+
+    done = home.lab("scenario", "run", "half-migrated-rename")
+    deployed = home.json("deploy", "--users", "100", "--chirps", "1000")
+
+    assert done.returncode == 4
+    assert "Error: the sample service is not deployed" in done.stderr
+    assert "Hint: sudo lab deploy" in done.stderr
+    assert not (home.paths.state / "runs").exists()
+    # One node has every role, and all four pods of the service.
+    assert answers(f"{deployed['address']}/chirps?author_id=1")
 
 
 def test_a_profile_that_does_not_exist_is_told_with_those_that_do(served: Served) -> None:
