@@ -25,8 +25,9 @@ _BOOL = (bool,)
 _LIST = (list, tuple)
 _OBJECT = (Mapping,)
 
-_FIELDS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
-    # From the observer.
+Fields = Mapping[str, tuple[type, ...]]
+
+_OBSERVED: Mapping[str, Fields] = {
     "stream": {"stream": _TEXT, "run": _TEXT, "instance": _TEXT},
     "closed": {"stream": _TEXT, "lines": _INT},
     "request": {
@@ -71,7 +72,10 @@ _FIELDS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     "audit": {"ref": _MAYBE_TEXT, "acked": _BOOL, "stored": _INT},
     "audit_done": {"acked": _INT, "lost": _INT, "ambiguous": _INT, "duplicated": _INT},
     "invariant": {"name": _TEXT},
-    # From the engine.
+}
+"""What the observer writes; its streams count their own lines."""
+
+_ADDED: Mapping[str, Fields] = {
     "run": {
         "scenario": _TEXT,
         "variant": _TEXT,
@@ -83,7 +87,16 @@ _FIELDS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     "fault": {"name": _TEXT, "what": _TEXT},
     "note": {"text": _TEXT},
     "lost": {"what": _TEXT},
+    "clock": {"offset": _INT, "bound": _INT},
 }
+"""What engine and stage write beside it."""
+
+_FIELDS: Mapping[str, Fields] = {**_OBSERVED, **_ADDED}
+
+
+def is_observed(kind: str) -> bool:
+    """Tell whether lines of `kind` come from the observer; kinds not in the table do."""
+    return kind not in _ADDED
 
 
 def problem_with(event: object) -> str | None:

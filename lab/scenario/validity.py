@@ -5,27 +5,22 @@ a wrong picture of the service is a reason, in a sentence, and one reason is eno
 What the client itself did badly counts within the verdict window only.
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from lab.scenario import reach, stats, traffic
-from lab.scenario.events import NS, Event
-from lab.scenario.evidence import MissingEvidence, Window, baseline_window, verdict_window
+from lab.scenario import stats, traffic
+from lab.scenario.events import NS, Event, is_observed
+from lab.scenario.evidence import Window, verdict_window
 from lab.scenario.history import History
 from lab.scenario.model import Scenario, Variant
-from lab.scenario.traffic import FRESH, Request
 
 LAG_P99_MS = 20.0
 LAG_MAX_MS = 250.0
 SILENT_OBSERVER_S = 5.0
 WATCH_GAP_S = 2.0
-SHARE_SIGMAS = 5
-"""With a hundred looks at four pods, chance exceeds this once in ten thousand runs."""
 
 PHASES = ("setup", "baseline", "run", "recover", "settle", "verify", "teardown")
-_NOT_FROM_STREAMS = {"run", "phase", "step", "fault", "note", "lost", "clock"}
 
 Reasons = Iterator[str]
 
@@ -96,7 +91,7 @@ def _cut(history: History) -> Reasons:
 
 def _missing_lines(history: History) -> Reasons:
     told = sum(event["lines"] for event in history.of("closed"))
-    found = sum(1 for event in history.events if event["kind"] not in _NOT_FROM_STREAMS)
+    found = sum(1 for event in history.events if is_observed(event["kind"]))
     if told != found:
         yield f"the observer wrote {told} lines and {found} are here"
 
@@ -178,60 +173,3 @@ def _is_gap(event: Event, following: Sequence[Event], window: Window) -> bool:
 def _audit(history: History) -> Reasons:
     if not history.of("audit_done"):
         yield "the writes were not audited"
-
-
-def clean_traffic(history: History) -> tuple[str, ...]:
-    """The usual baseline, an A/A test: traffic runs, nothing fails, each pod gets its share."""
-    try:
-        window = baseline_window(history)
-    except MissingEvidence:
-        # Asked while it lasts: up to what was seen last.
-        window = Window(_baseline_began(history), _last_seen(history) + 1)
-    seen = traffic.requests(history, window)
-    failed = [request for request in seen if request.failed]
-    if not seen:
-        return ("no request was seen",)
-    if failed:
-        ways = Counter(request.outcome for request in failed)
-        told = ", ".join(f"{count} x {outcome}" for outcome, count in ways.most_common())
-        return (f"{len(failed)} of {len(seen)} requests failed before anything was done ({told})",)
-    return tuple(_implausible_shares(history, seen, window))
-
-
-def _baseline_began(history: History) -> int:
-    phase = history.first("phase", name="baseline")
-    return int(phase["t"]) if phase else 0
-
-
-def _last_seen(history: History) -> int:
-    return max((event["t"] for event in history.of("request")), default=0)
-
-
-def _implausible_shares(history: History, seen: Sequence[Request], window: Window) -> Reasons:
-    try:
-        ready = reach.at(reach.reaches(history), window.end).ready
-    except MissingEvidence as exc:
-        yield str(exc)
-        return
-    fresh = [request for request in seen if request.stream == FRESH]
-    strangers = {r.release for r in seen if r.release not in ready}
-    if strangers:
-        yield f"{', '.join(sorted(map(str, strangers)))} answered, and is no ready endpoint"
-    answered = Counter(request.pod for request in fresh)
-    if len(answered) > len(ready):
-        yield f"{len(answered)} pods answered, {len(ready)} are ready"
-    elif fresh and ready:
-        yield from _skewed(answered, pods=len(ready), of=len(fresh))
-
-
-def _skewed(answered: Counter[str | None], *, pods: int, of: int) -> Reasons:
-    """A new connection meets each pod with the same probability, so counts are binomial."""
-    expected = of / pods
-    allowed = SHARE_SIGMAS * math.sqrt(expected * (1 - 1 / pods)) + 1
-    counts = [*answered.values(), *([0] * (pods - len(answered)))]
-    for count in counts:
-        if abs(count - expected) > allowed:
-            yield (
-                f"a pod got {count} of {of} new connections,"
-                f" expected {expected:.0f} +- {allowed:.0f}"
-            )

@@ -8,6 +8,7 @@ rolls out code that writes both, and copies the old rows when the last v1 is gon
 """
 
 from lab.faults import Migrate, SetImage
+from lab.scenario.baseline import clean_traffic
 from lab.scenario.checks import (
     as_many_as_predicted,
     fails_soon_after,
@@ -22,7 +23,6 @@ from lab.scenario.model import CHIRP_ENDPOINTS, Invariant, Load, Role, Scenario,
 from lab.scenario.moments import committed, last_endpoint_gone, last_ready_endpoint_gone
 from lab.scenario.signature import Signature
 from lab.scenario.timeline import after, gone, quiet, rolled_out, seconds_after
-from lab.scenario.validity import clean_traffic
 from lab.scenario.verdict import Outcome
 
 # PostgreSQL's code for "column does not exist":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.scenario import checks, history, moments, validity
+from lab.scenario import baseline, checks, history, moments
 from lab.scenario.judge import judge
 from lab.scenario.load import CHIRP_ENDPOINTS, Load
 from lab.scenario.model import Condition, Role, Scenario, Step, Variant
@@ -89,7 +89,7 @@ SCENARIO = Scenario(
     careful=_CAREFUL,
     proofs=(),
     load=Load(),
-    baseline=validity.clean_traffic,
+    baseline=baseline.clean_traffic,
 )
 
 

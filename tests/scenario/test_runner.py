@@ -18,6 +18,7 @@ from lab.errors import (
     RequestRefused,
 )
 from lab.scenario import runner
+from lab.scenario.baseline import clean_traffic
 from lab.scenario.events import NS, Event
 from lab.scenario.history import History, Recorder
 from lab.scenario.judge import judge
@@ -25,7 +26,6 @@ from lab.scenario.load import Load
 from lab.scenario.model import Check, Role, Scenario, Step, Variant
 from lab.scenario.runner import Bounds
 from lab.scenario.timeline import after, quiet, rolled_out, seconds_after
-from lab.scenario.validity import clean_traffic
 from lab.scenario.verdict import CheckResult, Outcome, Verdict
 from tests.scenario.histories import half_migrated_rename
 from tests.scenario.simulated import FakeTime, SimulatedStage, UndoLog, away

@@ -1,10 +1,10 @@
 """A scenario with several mistakes, which are to be told all at once."""
 
 from lab.faults import SetImage
+from lab.scenario.baseline import clean_traffic
 from lab.scenario.checks import no_failures
 from lab.scenario.model import Load, Role, Scenario, Step, Variant
 from lab.scenario.timeline import after, rolled_out
-from lab.scenario.validity import clean_traffic
 
 rollout = (
     Step("roll out", after("migrate"), SetImage("v1b")),

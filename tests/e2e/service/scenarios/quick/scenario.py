@@ -1,11 +1,11 @@
 """What a run is made of, in seconds: for tests that break runs, not for anybody to learn from."""
 
 from lab.faults import Migrate
+from lab.scenario.baseline import clean_traffic
 from lab.scenario.checks import mostly, no_failures
 from lab.scenario.model import CHIRP_ENDPOINTS, Load, Role, Scenario, Step, Variant
 from lab.scenario.signature import Signature
 from lab.scenario.timeline import after, quiet, seconds_after
-from lab.scenario.validity import clean_traffic
 from lab.scenario.verdict import Outcome
 
 

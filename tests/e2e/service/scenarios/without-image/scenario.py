@@ -1,10 +1,10 @@
 """A rollout that can end only where the nodes have its image."""
 
 from lab.faults import SetImage
+from lab.scenario.baseline import clean_traffic
 from lab.scenario.checks import no_failures
 from lab.scenario.model import Load, Role, Scenario, Step, Variant
 from lab.scenario.timeline import after, quiet, rolled_out
-from lab.scenario.validity import clean_traffic
 from lab.scenario.verdict import Outcome
 
 rollout = (
