@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-from lab.scenario import signals, traffic
+from lab.scenario import silence, traffic
 from lab.scenario.events import NS
 from lab.scenario.evidence import MissingEvidence, Window, verdict_window
 from lab.scenario.history import History
 from lab.scenario.model import Moment, Variant
-from lab.scenario.signals import Signal
 from lab.scenario.traffic import Request
 from lab.scenario.verdict import Figures
 
@@ -21,7 +20,7 @@ def compute(history: History, variant: Variant) -> Figures:
     due = traffic.requests(history, window)
     failed = [request for request in due if request.failed]
     hurt = _hurt(failed)
-    signal = signals.first(history, window)
+    unheard = silence.measure(history, window, failed)
     audit = history.last("audit_done") or {}
     return Figures(
         requests=len(due),
@@ -29,7 +28,7 @@ def compute(history: History, variant: Variant) -> Figures:
         blast_requests=_share(sum(1 for r in due if hurt and r.t in hurt), len(failed)),
         blast_sessions=_blast_sessions(history, hurt),
         blast_endpoints=_share(len({r.endpoint for r in due}), len({r.endpoint for r in failed})),
-        silent_s=_silent_s(failed, signal),
+        silent_s=unheard.seconds,
         recovery_s=_recovery_s(failed, window),
         overhang_s=_overhang_s(failed, history, variant.cause_gone),
         lost_writes=audit.get("lost"),
@@ -37,7 +36,7 @@ def compute(history: History, variant: Variant) -> Figures:
         duplicated_writes=audit.get("duplicated"),
         wall_s=_wall_s(history),
         resolution_s=traffic.resolution_s(history),
-        signal=signal.what if signal else None,
+        signal=unheard.signal,
     )
 
 
@@ -92,10 +91,3 @@ def _overhang_s(
 def _wall_s(history: History) -> float:
     times = [event["t"] for kind in ("run", "phase") for event in history.of(kind)]
     return (max(times) - min(times)) / NS if times else 0.0
-
-
-def _silent_s(failed: Sequence[Request], signal: Signal | None) -> float | None:
-    first = traffic.first_failure(failed)
-    if first is None or signal is None:
-        return None
-    return max(0.0, (signal.t - first.done) / NS)

@@ -1,7 +1,7 @@
 """What would an operator be told, without having looked for it?"""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from lab.scenario.events import Event
 from lab.scenario.evidence import Window
@@ -10,15 +10,24 @@ from lab.scenario.history import History
 UNHEALTHY = "Unhealthy"
 """The kubelet's reason for a probe that failed."""
 
+State = tuple[Hashable, int, bool, str]
+"""What it is about, when it was seen (ns), whether it is bad, and how to say so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Signal:
+    """Something that told since `t`, until `until` (ns; None: it still does at the end)."""
+
     t: int
     what: str
+    until: int | None
+
+    def tells_at(self, t: int) -> bool:
+        return self.t <= t and (self.until is None or t < self.until)
 
 
-def first(history: History, window: Window) -> Signal | None:
-    """Return the first signal in `window`, None where there was none."""
+def begun_in(window: Window, history: History) -> tuple[Signal, ...]:
+    """Return the signals that began in `window`, the earliest first."""
     signals = (
         *_warnings(history),
         *_restarts(history),
@@ -27,13 +36,18 @@ def first(history: History, window: Window) -> Signal | None:
         *_nodes(history),
     )
     within = (signal for signal in signals if signal.t in window)
-    return min(within, key=lambda signal: signal.t, default=None)
+    return tuple(sorted(within, key=lambda signal: signal.t))
+
+
+def _once(t: int, what: str) -> Signal:
+    """What happens and is over: whoever did not look then is told nothing later."""
+    return Signal(t, what, until=t)
 
 
 def _warnings(history: History) -> Iterator[Signal]:
     for event in history.of("event"):
         if event["type"] == "Warning" and not _is_usual(event, history):
-            yield Signal(event["t"], f"event {event['reason']} of {event['object']}")
+            yield _once(event["t"], f"event {event['reason']} of {event['object']}")
 
 
 def _is_usual(event: Event, history: History) -> bool:
@@ -55,37 +69,49 @@ def _restarts(history: History) -> Iterator[Signal]:
     known: dict[str, int] = {}
     for event in history.of("pod"):
         if event["restarts"] > known.get(event["name"], event["restarts"]):
-            yield Signal(event["t"], f"restart of pod {event['name']}")
+            yield _once(event["t"], f"restart of pod {event['name']}")
         known[event["name"]] = event["restarts"]
 
 
 def _failed_jobs(history: History) -> Iterator[Signal]:
     for event in history.of("job"):
         if any(_is(condition, "Failed", "True") for condition in event["conditions"]):
-            yield Signal(event["t"], f"job {event['name']} failed")
+            yield Signal(event["t"], f"job {event['name']} failed", until=None)
 
 
 def _false_conditions(history: History) -> Iterator[Signal]:
-    """A condition that turns false; one that is false from the start tells nothing new."""
-    known: dict[tuple[str, str], str] = {}
-    for event in history.of("deployment"):
-        for condition in event["conditions"]:
-            key = (event["name"], condition["type"])
-            if condition["status"] == "False" and known.get(key, "False") != "False":
-                yield Signal(
-                    event["t"],
-                    f"deployment {event['name']}: {condition['type']} is False"
-                    f" ({condition.get('reason', '')})",
-                )
-            known[key] = condition["status"]
+    return _spans(
+        (
+            (event["name"], condition["type"]),
+            event["t"],
+            condition["status"] == "False",
+            f"deployment {event['name']}: {condition['type']} is False"
+            f" ({condition.get('reason', '')})",
+        )
+        for event in history.of("deployment")
+        for condition in event["conditions"]
+    )
 
 
 def _nodes(history: History) -> Iterator[Signal]:
-    known: dict[str, bool] = {}
-    for event in history.of("node"):
-        if known.get(event["name"]) and not event["ready"]:
-            yield Signal(event["t"], f"node {event['name']} is not Ready")
-        known[event["name"]] = event["ready"]
+    return _spans(
+        (node["name"], node["t"], not node["ready"], f"node {node['name']} is not Ready")
+        for node in history.of("node")
+    )
+
+
+def _spans(states: Iterable[State]) -> Iterator[Signal]:
+    """From when to when each was bad; what is bad from the start tells nothing new."""
+    was_good: set[Hashable] = set()
+    going_on: dict[Hashable, Signal] = {}
+    for about, t, bad, what in states:
+        if not bad:
+            was_good.add(about)
+            if about in going_on:
+                yield replace(going_on.pop(about), until=t)
+        elif about in was_good and about not in going_on:
+            going_on[about] = Signal(t, what, until=None)
+    yield from going_on.values()
 
 
 def _is(condition: Event, kind: str, status: str) -> bool:

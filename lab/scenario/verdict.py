@@ -72,7 +72,8 @@ class Figures:
     `requests` and `failures` count the verdict window. The blast radius is a share from
     0 to 1: of requests and sessions between first and last failure, and of endpoints that
     failed at all. `silent_s`: first user error until the first signal an operator would
-    receive, None where there was none of the one or the other; `signal` says which it was.
+    receive from then on, None where there was none of the one or the other; `signal` says
+    which it was, or names an earlier one as such.
     `recovery_s`: first to last user error, None where it did not end. `overhang_s`: cause
     gone until the last user error. The writes are None where the audit is missing.
     `wall_s`: how long the variant took. `resolution_s`: between two requests.

@@ -164,8 +164,42 @@ def test_a_failing_probe_tells_something_only_of_a_pod_that_serves(
     assert found.signal == signal
 
 
-def test_a_signal_before_the_first_failure_leaves_no_silence():
-    assert figures_of(event(COMMIT - NS, "Warning")).silent_s == 0
+def test_a_warning_before_the_first_failure_ends_no_silence():
+    found = figures_of(event(COMMIT - NS, "Warning"))
+
+    assert found.silent_s is None
+    assert found.signal == "event Unhealthy of Pod/x (before the first error)"
+
+
+def test_the_first_signal_after_the_first_failure_counts_whatever_came_before():
+    found = figures_of(event(COMMIT - NS, "Warning"), event(COMMIT + 4 * NS, "Warning"))
+
+    assert found.silent_s == pytest.approx(4, abs=0.2)
+    assert found.signal == "event Unhealthy of Pod/x"
+
+
+@pytest.mark.parametrize(
+    ("lines", "signal"),
+    [
+        (
+            [deployment(0, "True"), deployment(COMMIT - NS, "False")],
+            "deployment chirps: Progressing is False (ProgressDeadlineExceeded)",
+        ),
+        ([node(0, True), node(COMMIT - NS, False)], "node n3 is not Ready"),
+        ([job(COMMIT - NS, "True")], "job m failed"),
+    ],
+)
+def test_a_signal_that_goes_on_leaves_no_silence(lines: list[Line], signal: str):
+    found = figures_of(*lines)
+
+    assert found.silent_s == 0
+    assert found.signal == f"{signal} (before the first error)"
+
+
+def test_a_signal_that_was_taken_back_before_the_first_failure_ends_no_silence():
+    lines = [node(0, True), node(COMMIT - 2 * NS, False), node(COMMIT - NS, True)]
+
+    assert figures_of(*lines).silent_s is None
 
 
 def test_a_run_that_broke_off_has_the_figures_of_what_there_is():
