@@ -69,7 +69,10 @@ def fails_soon_after(moment: Moment, *, within_s: float) -> Check:
 def as_many_as_predicted(
     signature: Signature, *, since: Moment, stream: str, within: float = 0.25
 ) -> Check:
-    """The size of the effect on one stream is what the observed rollout makes of it."""
+    """The size of the effect on one stream is what the observed rollout makes of it.
+
+    A prediction so small that no failure at all would be near enough tells nothing.
+    """
     name = f"number of failures, {stream}"
 
     def judge(history: History) -> CheckResult:
@@ -80,7 +83,7 @@ def as_many_as_predicted(
         allowed = max(within * predicted.count, SIGMAS * math.sqrt(predicted.count))
         return CheckResult(
             name=name,
-            ok=predicted.count > 0 and abs(measured - predicted.count) <= allowed,
+            ok=_is_near(measured, predicted.count, allowed),
             claim=f"{stream}: as many requests fail as meet {signature.release}"
             f" after {since.sentence}",
             predicted=round(predicted.count, 1),
@@ -88,9 +91,17 @@ def as_many_as_predicted(
             formula=predicted.formula,
             tolerance=f"+- {allowed:.0f}, the larger of {within:.0%} and {SIGMAS} standard"
             " deviations of a count",
+            detail="" if predicted.count > allowed else "too few to tell",
         )
 
     return Check(name, judge)
+
+
+def _is_near(measured: int, predicted: float, allowed: float) -> bool | None:
+    """Tell whether a count is near enough; None where nothing at all would be, too."""
+    if abs(measured - predicted) > allowed:
+        return False
+    return True if predicted > allowed else None
 
 
 def _count(history: History, signature: Signature, stream: str) -> int:

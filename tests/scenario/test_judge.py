@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lab.scenario import checks, predictions
 from lab.scenario.evidence import MissingEvidence
 from lab.scenario.history import History
 from lab.scenario.judge import judge
-from lab.scenario.model import Check, Scenario
+from lab.scenario.model import CHIRP_ENDPOINTS, Check, Scenario
+from lab.scenario.moments import committed
+from lab.scenario.signature import Signature
 from lab.scenario.verdict import CheckResult, Outcome, Verdict
 from tests.scenario.histories import (
     Rollout,
@@ -57,6 +60,35 @@ def test_the_number_of_failures_is_the_true_one():
 
     assert measured["number of failures, fresh"] == CARELESS.failed("fresh")
     assert measured["number of failures, keepalive"] == CARELESS.failed("keepalive")
+
+
+def test_a_prediction_that_no_failure_would_fit_too_tells_nothing():
+    # So seldom is anything asked that a handful of failures is expected, or none.
+    found = verdict(careless(SCENARIO, rate=1))
+
+    assert found.outcome is Outcome.INVALID
+    assert "number of failures, keepalive: too few to tell" in found.reasons
+
+
+@pytest.mark.parametrize(
+    ("rollout", "predicted", "near"),
+    [
+        (careless(SCENARIO, fails=nothing_fails), 0.0, None),
+        (careless(SCENARIO, fails=nothing_fails), 9.0, None),
+        (careless(SCENARIO, fails=nothing_fails), 10.0, False),
+        (CARELESS, 2.0, False),
+        (CARELESS, float(CARELESS.failed("fresh")), True),
+    ],
+)
+def test_a_count_is_near_only_where_nothing_at_all_would_not_be(
+    monkeypatch: pytest.MonkeyPatch, rollout: Rollout, predicted: float, near: bool | None
+):
+    given = predictions.Prediction(predicted, "given")
+    monkeypatch.setitem(predictions.BY_STREAM, "fresh", lambda *_: given)
+    signature = Signature("v1", "42703", CHIRP_ENDPOINTS)
+    check = checks.as_many_as_predicted(signature, since=committed(6), stream="fresh")
+
+    assert check.judge(rollout.history()).ok is near
 
 
 @TRIES
