@@ -96,11 +96,13 @@ careful = Variant(
 
 # The same commands, but the migration does nothing and the new release is v1's code under
 # another name. If this were judged "reproduced", it would not be the rename that was seen.
+# And nobody may notice: a control in which something else fails would show nothing either.
 control = Variant(
     name="control",
     role=Role.CARELESS,
     timeline=rename_then_roll_out("rename-control", "v1b"),
     checks=the_old_code_fails_until_it_is_gone,
+    because=(nobody_notices,),
     predicted=Outcome.NOT_REPRODUCED,
 )
 

@@ -169,6 +169,17 @@ def test_a_control_that_reproduces_is_not_as_predicted():
     assert not found.as_predicted
 
 
+@pytest.mark.parametrize("fails", [failing("v1b"), failing("v1", "08006")])
+def test_a_control_in_which_something_else_fails_proves_nothing(
+    fails: Callable[[str, str], str | None],
+):
+    found = verdict(proof(SCENARIO, "control", new="v1b", fails=fails))
+
+    assert found.outcome is Outcome.NOT_REPRODUCED
+    assert not found.as_predicted
+    assert any(reason.startswith("no failure: predicted 0") for reason in found.reasons)
+
+
 def test_the_careful_way_is_prevented():
     found = verdict(CAREFUL)
 
