@@ -12,6 +12,8 @@ CHIRPS_POOL_TIMEOUT_S  longest wait for one of them                 2
 CHIRPS_GRACEFUL_S      time for requests to end after SIGTERM       15
 CHIRPS_LOG_LEVEL       debug, info, warning or error                info
 PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE       as libpq reads them
+PGPASSWORD_FILE        a file that holds the password: an environment is shown to whoever
+                       may list processes
 """
 
 import math
@@ -19,6 +21,7 @@ import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lab.chirps.errors import BadConfiguration
 
@@ -136,11 +139,21 @@ class Reader:
     def libpq(self) -> dict[str, str]:
         if self._environ.get("PGPORT"):
             self.integer("PGPORT", 5432, low=1, high=65535)
-        return {
+        given = {
             keyword: self._environ[variable]
             for variable, keyword in LIBPQ.items()
             if self._environ.get(variable)
         }
+        if file := self._environ.get("PGPASSWORD_FILE"):
+            given["password"] = self._read("PGPASSWORD_FILE", file)
+        return given
+
+    def _read(self, variable: str, file: str) -> str:
+        try:
+            return Path(file).read_text().removesuffix("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            self.mistakes.append(f"{variable} is {file!r}, which cannot be read: {error}")
+            return ""
 
     def check_application_name(self, name: str) -> None:
         if len(name) > LONGEST_APPLICATION_NAME:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from lab.chirps import settings
@@ -23,6 +25,22 @@ def test_what_is_set_to_nothing_counts_as_not_set() -> None:
     found = settings.read({"CHIRPS_PORT": "", "CHIRPS_RELEASE": "", "PGHOST": "", "PGPORT": ""})
 
     assert (found.port, found.release, found.database) == (8080, "unknown", {})
+
+
+def test_the_password_may_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("hush\n")
+
+    found = settings.read({"PGPASSWORD_FILE": str(file), "PGUSER": "chirps_v1"})
+
+    assert found.database == {"user": "chirps_v1", "password": "hush"}
+
+
+def test_a_password_file_that_cannot_be_read_is_told_with_its_name(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+
+    with pytest.raises(BadConfiguration, match="PGPASSWORD_FILE is '.*missing'"):
+        settings.read({"PGPASSWORD_FILE": missing})
 
 
 def test_the_database_is_where_libpq_would_look() -> None:
