@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from lab.scenario import reach, traffic
+from lab.scenario import reach, stats, traffic
 from lab.scenario.evidence import MissingEvidence, Window, baseline_window
 from lab.scenario.history import History
 from lab.scenario.traffic import FRESH, Request
@@ -17,11 +17,24 @@ from lab.scenario.traffic import FRESH, Request
 SHARE_SIGMAS = 5
 """With a hundred looks at four pods, chance exceeds this once in ten thousand runs."""
 
+PATIENCE_SHARE = 1 / 3
+"""How much of a request's whole time (`total_timeout_s` of the load) 99 % may need at rest.
+
+The client gives a request up after that time, and a rollout takes CPU from what serves, so
+whatever is answered late at rest is a timeout then: a failure which says nothing about the
+change. With a third a rollout may make the slowest three times as slow. The limit follows
+the load of the run, since a number of milliseconds would be true of one machine only.
+"""
+
 Problems = Iterator[str]
 
 
 def clean_traffic(history: History) -> tuple[str, ...]:
-    """The usual baseline, an A/A test: traffic runs, nothing fails, each pod gets its share."""
+    """The usual baseline, an A/A test: traffic runs, nothing fails or is slow, each pod
+    gets its share.
+
+    `history` may end within the baseline.
+    """
     try:
         window = baseline_window(history)
     except MissingEvidence:
@@ -35,7 +48,23 @@ def clean_traffic(history: History) -> tuple[str, ...]:
         ways = Counter(request.outcome for request in failed)
         told = ", ".join(f"{count} x {outcome}" for outcome, count in ways.most_common())
         return (f"{len(failed)} of {len(seen)} requests failed before anything was done ({told})",)
-    return tuple(_implausible_shares(history, seen, window))
+    return (*_slow(history, seen), *_implausible_shares(history, seen, window))
+
+
+def _slow(history: History, seen: Sequence[Request]) -> Problems:
+    """From when a request was due, so that a client which waits for an answer hides nothing."""
+    try:
+        patience_ns = traffic.total_timeout_ns(history)
+    except MissingEvidence as exc:
+        yield str(exc)
+        return
+    p99 = stats.percentile([request.done - request.t for request in seen], 0.99)
+    allowed = PATIENCE_SHARE * patience_ns
+    if p99 > allowed:
+        yield (
+            f"it was slow before anything was done: p99 {p99 / 1e6:.0f} ms,"
+            f" allowed {allowed / 1e6:.0f} ms"
+        )
 
 
 def _baseline_began(history: History) -> int:

@@ -129,6 +129,12 @@ def failing_before(events: list[Line]) -> None:
     first(events, "request", since=BEFORE_WINDOW)["outcome"] = "reset"
 
 
+def slow_before(events: list[Line]) -> None:
+    due = [e for e in events if e["kind"] == "request" and 0 <= e["t"] < SOUND.baseline_ends_s * NS]
+    for event in due[: len(due) // 50]:
+        event["done"] = event["t"] + 1_001_000_000
+
+
 def strange_release(events: list[Line]) -> None:
     first(events, "request", since=BEFORE_WINDOW)["release"] = "v7"
 
@@ -195,6 +201,7 @@ def nothing_sent(events: list[Line]) -> None:
         (failed_fault, "x: y"),
         (unaudited, "the writes were not audited"),
         (failing_before, "failed before anything was done (1 x reset)"),
+        (slow_before, "baseline: it was slow before anything was done: p99 1001 ms, allowed 1000"),
         (strange_release, "baseline: v7 answered, and is no ready endpoint"),
         (skewed, "baseline: a pod got"),
         (too_many_pods, "baseline: 5 pods answered, 4 are ready"),
@@ -214,6 +221,12 @@ def late_before(events: list[Line]) -> None:
     first(events, "request", since=BEFORE_WINDOW)["sent"] += 300_000_000
 
 
+def slow_as_allowed(events: list[Line]) -> None:
+    for event in events:
+        if event["kind"] == "request":
+            event["done"] = event["t"] + 999_000_000
+
+
 def resumed_soon(events: list[Line]) -> None:
     insert(events, watch("lost", IN_WINDOW))
     insert(events, watch("resumed", IN_WINDOW + NS))
@@ -224,7 +237,7 @@ def expired_before(events: list[Line]) -> None:
     insert(events, watch("listed", BEFORE_WINDOW + 1))
 
 
-@pytest.mark.parametrize("spoil", [late_before, resumed_soon, expired_before])
+@pytest.mark.parametrize("spoil", [late_before, slow_as_allowed, resumed_soon, expired_before])
 def test_what_happens_outside_of_the_window_or_is_short_spoils_nothing(spoil: Spoil):
     assert spoilt(spoil) == ()
 
