@@ -39,7 +39,7 @@ def test_the_password_may_come_from_a_file(tmp_path: Path) -> None:
 def test_a_password_file_that_cannot_be_read_is_told_with_its_name(tmp_path: Path) -> None:
     missing = str(tmp_path / "missing")
 
-    with pytest.raises(BadConfiguration, match="PGPASSWORD_FILE is '.*missing'"):
+    with pytest.raises(BadConfiguration, match=r"PGPASSWORD_FILE is '.*missing'"):
         settings.read({"PGPASSWORD_FILE": missing})
 
 
