@@ -20,6 +20,15 @@ Event = dict[str, Any]
 SECOND = 1_000_000_000
 START = 7_000 * SECOND
 STOPS_IN_S = 6.0
+WATCHED = (
+    "pods",
+    "replicasets",
+    "deployments",
+    "endpointslices",
+    "events",
+    "nodes",
+    "jobs",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +144,8 @@ def _rollout(made: History) -> None:
     made.add(
         plan.commit_s, "schema", bound=2_000_000, version=6, floor=5, seen=ns(plan.commit_s + 0.2)
     )
+    for resource in WATCHED:
+        made.add(-0.6, "watch", resource=resource, what="listed", detail="1 at 1")
     for index in range(4):
         _pod(made, -0.5, "LISTED", plan.old, index, ready=True)
         _pod(made, plan.ready_s[index] - 3.5, "ADDED", plan.new, index, ready=False)
@@ -260,6 +271,8 @@ def _sessions(made: History, chance: random.Random) -> None:
             )
             if bad:
                 break
+        posts = [each for each in steps if each["endpoint"] == "create_chirp"]
+        acked = bool(posts) and posts[0]["outcome"] == "ok"
         failed = steps[-1]["endpoint"] if steps[-1]["outcome"] != "ok" else None
         made.add(
             second,
@@ -270,6 +283,8 @@ def _sessions(made: History, chance: random.Random) -> None:
             steps=steps,
             failed_step=failed,
             pair=[steps[0]["release"], steps[1]["release"]],
+            ref=f"session-{seq}" if posts else None,
+            chirp=900_000 + seq if acked else None,
         )
 
 
@@ -289,6 +304,8 @@ def _samples(made: History, chance: random.Random) -> None:
             done=planned - 1,
             cap_reached=False,
         )
+        for stream in ("watch", "database"):
+            made.add(second + 0.99, "tick", stream=stream, lag_max_ms=2.0)
         for half in (0.1, 0.6):
             now = second + half
             blocked = 3 if plan.commit_s - 0.4 < now < plan.commit_s + 0.1 else 0
@@ -308,7 +325,8 @@ def _samples(made: History, chance: random.Random) -> None:
 
 
 def _audit(made: History) -> None:
-    acked = [each for each in made.of("request") if each.get("chirp")]
+    sent = [*made.of("request"), *made.of("session")]
+    acked = [each for each in sent if each.get("chirp")]
     for each in acked:
         made.add(
             made.plan.length_s + 1,
@@ -330,6 +348,7 @@ def _audit(made: History) -> None:
         ambiguous=0,
         duplicated=0,
         unreadable=0,
+        unread=0,
     )
 
 

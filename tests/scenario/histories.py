@@ -22,6 +22,16 @@ Fails = Callable[[str, str], str | None]
 """Which SQLSTATE a release answers an endpoint with, once the schema was changed; None: ok."""
 
 NEVER = 10**6
+SESSION = ("page", "create_session", "list_chirps", "get_chirp", "create_chirp", "read_back")
+WATCHED = (
+    "pods",
+    "replicasets",
+    "deployments",
+    "endpointslices",
+    "events",
+    "nodes",
+    "jobs",
+)
 
 
 def half_migrated_rename() -> Scenario:
@@ -101,9 +111,10 @@ class Rollout:
 
     def events(self) -> list[Line]:
         """Return all lines, by time, as a run would have written them."""
-        requests = self.requests()
-        observed = [*self._streams(), *requests, *self._health(), *self._sessions()]
-        observed += [*self._pods(), *self._schema(), *self._audit(requests)]
+        requests, sessions = self.requests(), list(self._sessions())
+        observed = [*self._streams(), *requests, *sessions, *self._health(), *self._ticks()]
+        observed += [*self._pods(), *self._samples(), *self._schema()]
+        observed += self._audit([*requests, *sessions])
         closed = [self._line("closed", self.verify_s + 3, stream=name, lines=0) for name in STREAMS]
         closed[0]["lines"] = len(observed) + len(closed)
         told = [*self._engine(), *observed, *closed]
@@ -172,7 +183,8 @@ class Rollout:
         line = self._line("request", at, seq=seq, stream=stream, endpoint=endpoint)
         sent = line["t"] + self.lag_ns
         line |= {"sent": sent, "connected": sent, "first": sent, "done": sent + 5_000_000}
-        line |= {"outcome": "http_5xx" if sqlstate else "ok", "status": 500 if sqlstate else 200}
+        line |= {"outcome": "http_5xx" if sqlstate else "ok"}
+        line |= {"status": 500 if sqlstate else 201 if endpoint == "create_chirp" else 200}
         line |= {"sqlstate": sqlstate, "release": pod.release, "pod": pod.name, "node": "n3"}
         line |= {"conn": conn, "reused": reused}
         if endpoint == "create_chirp":
@@ -186,13 +198,41 @@ class Rollout:
             counts = {"planned": planned, "sent": planned, "done": planned, "cap_reached": False}
             yield self._line("health", second, **lag, **counts)
 
+    def _ticks(self) -> Iterator[Line]:
+        for second in range(1, round(self.verify_s) + 2):
+            for stream in ("watch", "database"):
+                yield self._line("tick", second, stream=stream, lag_max_ms=1.0)
+
+    def _samples(self) -> Iterator[Line]:
+        for half in range(2 * round(self.verify_s) + 2):
+            told = {"schema": 5, "floor": 1, "connections": 8, "sessions": [], "blocked": 0}
+            yield self._line("db", half / 2, sent=round(half / 2 * NS), **told)
+
     def _sessions(self) -> Iterator[Line]:
-        for seq in range(round(self.verify_s)):
-            line = self._line("session", seq, seq=seq, ok=True, steps=[])
-            yield {**line, "done": line["t"] + 10_000_000, "failed_step": None, "pair": None}
+        chance, pods = random.Random(self.seed + 1), self.pods()
+        for seq in range(2 * round(self.verify_s)):
+            yield self._session(seq, seq / 2, pods, chance)
+
+    def _session(self, seq: int, at: float, pods: Sequence[Pod], chance: random.Random) -> Line:
+        ready = [pod for pod in pods if pod.ready <= at < pod.ends]
+        steps: list[Line] = []
+        for endpoint in SESSION:
+            pod = chance.choice(ready)
+            sqlstate = self.fails(pod.release, endpoint) if at >= self.changed_s else None
+            told = {"endpoint": endpoint, "outcome": "http_5xx" if sqlstate else "ok"}
+            steps.append({**told, "sqlstate": sqlstate, "release": pod.release, "pod": pod.name})
+            if sqlstate:
+                break
+        outcomes = {step["endpoint"]: step["outcome"] for step in steps}
+        post = {"ref": None, "chirp": None}
+        if "create_chirp" in outcomes:
+            acked = outcomes["create_chirp"] == "ok"
+            post = {"ref": f"session-{seq}", "chirp": 1_000_000 + seq if acked else None}
+        line = self._line("session", at, seq=seq, ok=steps[-1]["outcome"] == "ok", steps=steps)
+        return {**line, "done": line["t"] + 10_000_000, **post}
 
     def _pods(self) -> Iterator[Line]:
-        for resource in ("pods", "endpointslices"):
+        for resource in WATCHED:
             yield self._line("watch", -0.4, resource=resource, what="listed", detail="")
         pods = self.pods()
         for pod in pods:
@@ -221,18 +261,18 @@ class Rollout:
         for version, at in ((5, -500.0), *self.versions):
             yield self._line("schema", at, bound=1_000_000, version=version, floor=1, seen=0)
 
-    def _audit(self, requests: Sequence[Line]) -> Iterator[Line]:
+    def _audit(self, sent: Sequence[Line]) -> Iterator[Line]:
         at, acked = self.verify_s + 1, 0
-        for request in requests:
-            if "ref" in request:
-                ok = request["outcome"] == "ok"
+        for line in sent:
+            if line.get("ref"):
+                ok = line["chirp"] is not None
                 acked += ok
-                told = {"ref": request["ref"], "chirp": request["chirp"], "acked": ok}
+                told = {"ref": line["ref"], "chirp": line["chirp"], "acked": ok}
                 read = {"readable": ok or None, "release": self.new, "matches": ok or None}
                 yield self._line("audit", at, stored=int(ok), **told, **read)
         for invariant in self.variant.invariants:
             yield self._line("invariant", at, name=invariant.name, value=0, error=None)
-        counts = {"lost": 0, "ambiguous": 0, "duplicated": 0, "unreadable": 0}
+        counts = dict.fromkeys(("lost", "ambiguous", "duplicated", "unreadable", "unread"), 0)
         yield self._line("audit_done", at, acked=acked, stored=acked, **counts)
 
 

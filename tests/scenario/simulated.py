@@ -16,6 +16,7 @@ from lab.errors import ClusterUnreachable
 from lab.scenario.events import NS, Event
 from lab.scenario.load import CHIRP_ENDPOINTS, Invariant, Load
 from lab.scenario.tape import Clock
+from tests.scenario.histories import SESSION, WATCHED
 
 Line = dict[str, Any]
 
@@ -27,6 +28,7 @@ COLUMNS = {
     ("rename-control", 6): {"body"},
 }
 STREAMS = ("load", "cluster", "database")
+NAMING_A_COLUMN = (*CHIRP_ENDPOINTS, "read_back")
 LAG_NS = 300_000
 SERVICE_NS = 4_000_000
 
@@ -80,6 +82,8 @@ class SimulatedStage:
         self._written: dict[str, int] = {}
         self._chance = random.Random(1)
         self._connections: dict[int, tuple[int, Pod]] = {}
+        self._guests = random.Random(2)
+        self._visits = 0
         self._sent = 0
         self._creates: list[Line] = []
         self._start: int | None = None
@@ -100,7 +104,7 @@ class SimulatedStage:
         self._start = self.time.ns
         for name in STREAMS:
             self._write("stream", stream=name, run=run, instance="i")
-        for resource in ("pods", "endpointslices"):
+        for resource in WATCHED:
             self._write("watch", resource=resource, what="listed", detail="")
         for pod in self.pods:
             self._tell_pod(pod, "LISTED")
@@ -108,6 +112,7 @@ class SimulatedStage:
         self._tell_deployment("v1", updated=self.replicas)
         self._write("schema", bound=500_000, version=5, floor=1, seen=self.time.ns)
         self._later(1, self._tell_health)
+        self._later(0, self._visit)
 
     def now(self) -> int:
         return self.time.ns
@@ -132,15 +137,15 @@ class SimulatedStage:
         if not self.audits:
             return
         for create in self._creates:
-            ok = create["outcome"] == "ok"
+            ok = create["chirp"] is not None
             told = {"ref": create["ref"], "chirp": 1, "acked": ok, "stored": int(ok)}
             release = self.pods[-1].release
             self._write("audit", **told, readable=ok or None, matches=ok or None, release=release)
         for invariant in invariants:
             self._write("invariant", name=invariant.name, value=invariant.expected, error=None)
-        acked = sum(1 for create in self._creates if create["outcome"] == "ok")
-        counts = {"stored": acked, "lost": 0, "ambiguous": 0, "duplicated": 0, "unreadable": 0}
-        self._write("audit_done", acked=acked, **counts)
+        acked = sum(1 for create in self._creates if create["chirp"] is not None)
+        counts = dict.fromkeys(("lost", "ambiguous", "duplicated", "unreadable", "unread"), 0)
+        self._write("audit_done", acked=acked, stored=acked, **counts)
         self._close("audit")
 
     def close(self) -> None:
@@ -214,20 +219,45 @@ class SimulatedStage:
             conn, pod = self._sent, chance.choice([p for p in self.pods if p.ready])
         if kept:
             self._connections[slot] = (conn, pod)
-        missing = NEEDS[pod.release] - self.columns if endpoint in CHIRP_ENDPOINTS else set()
+        missing = self._missing(pod, endpoint)
         line = {
             "t": due, "seq": self._sent, "stream": "keepalive" if kept else "fresh",
             "endpoint": endpoint, "sent": due + LAG_NS, "connected": due + LAG_NS,
             "first": due + SERVICE_NS, "done": due + SERVICE_NS, "node": "n3",
-            "outcome": "http_5xx" if missing else "ok", "status": 500 if missing else 200,
+            "outcome": "http_5xx" if missing else "ok",
+            "status": 500 if missing else 201 if endpoint == "create_chirp" else 200,
             "sqlstate": "42703" if missing else None, "release": pod.release, "pod": pod.name,
             "conn": conn, "reused": reused,
         }  # fmt: skip
         if endpoint == "create_chirp":
             line |= {"ref": f"ref-{self._sent}", "chirp": None if missing else self._sent}
-            self._creates.append({"kind": "request", **line})
+            self._creates.append(line)
         self._sent += 1
         self._write("request", **line)
+
+    def _missing(self, pod: Pod, endpoint: str) -> set[str]:
+        return NEEDS[pod.release] - self.columns if endpoint in NAMING_A_COLUMN else set()
+
+    def _visit(self) -> None:
+        """One user's session; answered at once, each step by any ready pod."""
+        if self._stopped is not None:
+            return
+        self._later(1 / self._load.sessions_per_s, self._visit)
+        steps: list[Line] = []
+        for endpoint in SESSION:
+            pod = self._guests.choice([p for p in self.pods if p.ready])
+            missing = self._missing(pod, endpoint)
+            steps.append({"endpoint": endpoint, "outcome": "http_5xx" if missing else "ok"})
+            if missing:
+                break
+        posted = [step for step in steps if step["endpoint"] == "create_chirp"]
+        post = {"ref": f"session-{self._visits}" if posted else None, "chirp": None}
+        if posted and posted[0]["outcome"] == "ok":
+            post["chirp"] = 1_000_000 + self._visits
+        line = {"seq": self._visits, "done": self.time.ns, "steps": steps, **post}
+        self._visits += 1
+        self._creates += [line] if posted else []
+        self._write("session", ok=steps[-1]["outcome"] == "ok", **line)
 
     def _commit(self, track: str, to: int) -> None:
         self.columns = COLUMNS[(track, to)]
@@ -268,6 +298,9 @@ class SimulatedStage:
     def _tell_health(self) -> None:
         if self._stopped is None:
             self._write_health()
+            for stream in ("watch", "database"):
+                self._write("tick", stream=stream, lag_max_ms=0.3)
+            self._write("db", sent=self.time.ns, schema=5, floor=1, connections=8, sessions=[])
             self._later(1, self._tell_health)
 
     def _write_health(self) -> None:

@@ -85,7 +85,7 @@ def test_sessions_count_while_it_hurts():
     def failing(line: Line) -> Line:
         return {**line, "ok": False} if line["kind"] == "session" else line
 
-    assert figures_of().blast_sessions == 0
+    assert 0 < figures_of().blast_sessions < 1
     assert figures_of(events=[failing(e) for e in EVENTS]).blast_sessions == 1
 
 

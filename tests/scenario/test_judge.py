@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.scenario import checks, predictions
+from lab.scenario.events import NS
 from lab.scenario.evidence import MissingEvidence
 from lab.scenario.history import History
 from lab.scenario.judge import judge
@@ -232,9 +233,8 @@ def test_the_data_decides_too(kind: str, spoil: dict[str, Any], outcome: Outcome
 )
 def test_one_chirp_that_is_not_read_back_decides(spoil: dict[str, Any], outcome: Outcome):
     events = [dict(event) for event in CAREFUL_EVENTS]
-    next(
-        e for e in events if e["kind"] == "audit" and e["acked"] and int(e["ref"][4:]) > 15 * 80
-    ).update(spoil)
+    posted = next(e for e in events if e.get("chirp") and 15 * NS < e["t"] < 20 * NS)
+    next(e for e in events if e["kind"] == "audit" and e["ref"] == posted["ref"]).update(spoil)
 
     assert verdict_of(events, CAREFUL).outcome is outcome
 
