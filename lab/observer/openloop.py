@@ -20,11 +20,12 @@ async def launch_when_due(plan: Iterable[Planned], *, start: int, launch: Launch
     """
     for planned in plan:
         due = start + planned.offset
-        await _until(due)
+        await until(due)
         launch(planned, due)
 
 
-async def _until(due: int) -> None:
+async def until(due: int) -> None:
+    """Return when it is `due`, ns of CLOCK_MONOTONIC, and never before."""
     early = due - time.monotonic_ns()
     while early > 0:
         # Event loops count in milliseconds. Rounded down, one would wake too early and

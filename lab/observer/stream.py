@@ -27,7 +27,8 @@ class StreamFailed(OSError):
 class Stream:
     """One file of lines, opened by a `stream` line and ended by a `closed` line.
 
-    `write` may be called from one thread, which never waits. `facts` go into the first line.
+    `write` may be called from one thread, which never waits. `facts` go into the first line,
+    whose time is `began`.
     """
 
     def __init__(self, path: Path, *, run: str, instance: str, **facts: Any) -> None:
@@ -39,7 +40,8 @@ class Stream:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
         self._descriptor = os.open(path, flags, 0o644)
         about = {"stream": self.name, "run": run, "instance": instance}
-        self.write({"kind": "stream", "t": time.monotonic_ns(), **about, **facts})
+        self.began = time.monotonic_ns()
+        self.write({"kind": "stream", "t": self.began, **about, **facts})
         self._thread = threading.Thread(target=self._keep_writing, name=f"stream {self.name}")
         self._thread.start()
 

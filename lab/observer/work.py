@@ -18,6 +18,7 @@ from lab.observer.health import Health, family_cpu_time_s
 from lab.observer.load import Load
 from lab.observer.spec import LoadSpec
 from lab.observer.stream import Stream
+from lab.observer.ticks import ticking
 from lab.observer.transport import Transport
 from lab.observer.watch.apiserver import Access, ApiServer
 from lab.observer.watch.listwatch import Follower
@@ -56,7 +57,7 @@ async def watch(directory: Path, stop: asyncio.Event) -> None:
     """Follow what the cluster does."""
     spec, _ = rundir.load(directory)
     with _stream(directory, "watch") as stream:
-        async with ApiServer(Access.of_pod()) as api:
+        async with ticking(stream, stop), ApiServer(Access.of_pod()) as api:
             wanted = resources(namespace=spec.namespace, service=spec.service)
             followers = [Follower(api, each, stream.write) for each in wanted]
             await _until(stop, *(each.run() for each in followers))
@@ -66,7 +67,8 @@ async def database(directory: Path, stop: asyncio.Event) -> None:
     """Sample the database."""
     spec, _ = rundir.load(directory)
     with _stream(directory, "database") as stream:
-        await Sampler(stream.write, hz=spec.sample_hz).run(stop)
+        async with ticking(stream, stop):
+            await Sampler(stream.write, hz=spec.sample_hz).run(stop)
 
 
 async def audit(directory: Path, _: asyncio.Event) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lab.observer import rundir, work
+from lab.observer import rundir, streamfile, work
 from lab.observer.health import Health
 from lab.observer.load import Load
 from lab.observer.spec import LoadSpec
@@ -36,7 +36,7 @@ def begin(directory: Path, wanted: LoadSpec) -> Path:
 
 
 def lines(run: Path, stream: str) -> Lines:
-    return [json.loads(line) for line in (run / f"{stream}.jsonl").read_bytes().splitlines()]
+    return [json.loads(line) for line in streamfile.complete_lines(run / f"{stream}.jsonl")]
 
 
 def test_the_load_worker_loads_until_it_is_asked_to_end(tmp_path: Path) -> None:
@@ -79,9 +79,37 @@ def test_the_watcher_follows_all_objects_until_it_is_asked_to_end(
 
     found = asyncio.run(scenario())
 
-    assert (found[0]["kind"], found[-1]["kind"]) == ("stream", "closed")
+    assert [found[n]["kind"] for n in (0, -2, -1)] == ["stream", "tick", "closed"]
     listed = {line["resource"] for line in found if line.get("what") == "listed"}
     assert len(listed) == 7
+
+
+def test_the_database_worker_samples_and_says_that_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGHOST", str(tmp_path))
+    found: Lines = []
+
+    async def scenario() -> None:
+        stop = asyncio.Event()
+        run = begin(tmp_path, spec("http://127.0.0.1:1", sample_hz=50.0))
+        working = asyncio.create_task(work.database(run, stop))
+        async with asyncio.timeout(40):
+            while not any(line["kind"] == "tick" for line in found):
+                await asyncio.sleep(0.02)
+                found[:] = lines(run, "database") if (run / "database.jsonl").exists() else []
+        stop.set()
+        await working
+        found[:] = lines(run, "database")
+
+    asyncio.run(scenario())
+
+    assert {line["kind"] for line in found} == {"stream", "db", "tick", "closed"}
+    ticks = [line for line in found if line["kind"] == "tick"]
+    assert ticks[0]["t"] - found[0]["t"] == 1_000_000_000
+    assert {line["stream"] for line in ticks} == {"database"}
+    assert [line["kind"] for line in found[-2:]] == ["tick", "closed"]
+    assert found[-1]["lines"] == len(found)
 
 
 def test_a_worker_that_fails_leaves_its_stream_open(tmp_path: Path) -> None:
