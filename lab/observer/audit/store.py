@@ -7,6 +7,7 @@ import psycopg
 from psycopg import AsyncConnection
 
 from lab.observer.audit.ledger import Stored
+from lab.observer.database import password
 
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 30_000
@@ -19,13 +20,18 @@ Connection = AsyncConnection[tuple[Any, ...]]
 
 
 async def connect(conninfo: str = "") -> Connection:
-    """Connect to what `conninfo` names (libpq's environment fills in the rest), to read only."""
+    """Connect to read only, to what `conninfo` names.
+
+    libpq's environment and `password` fill in the rest. Raises psycopg.Error, and
+    PasswordUnreadable.
+    """
     return await AsyncConnection.connect(
         conninfo,
         autocommit=True,
         application_name="observer-audit",
         connect_timeout=CONNECT_TIMEOUT_S,
         options=SETTINGS,
+        password=password.from_file(),
     )
 
 

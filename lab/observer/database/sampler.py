@@ -22,7 +22,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 
-from lab.observer.database import queries
+from lab.observer.database import password, queries
 from lab.observer.database.clocks import Instant, Reading
 from lab.observer.database.queries import Sample
 
@@ -33,7 +33,7 @@ Write = Callable[[Mapping[str, Any]], None]
 
 
 class Sampler:
-    """Samples what `conninfo` names (libpq's environment fills in the rest)."""
+    """Samples what `conninfo` names (libpq's environment and `password` fill in the rest)."""
 
     def __init__(self, write: Write, *, hz: float, conninfo: str = "") -> None:
         self._write = write
@@ -115,6 +115,7 @@ class Sampler:
             application_name=queries.APPLICATION,
             connect_timeout=queries.CONNECT_TIMEOUT_S,
             options=queries.SETTINGS,
+            password=password.from_file(),
         )
 
     async def close(self) -> None:
