@@ -95,6 +95,22 @@ def test_no_password_stands_in_what_a_run_leaves(served: Served, played: Done) -
 
 @pytest.mark.parametrize(
     ("variant", "outcome"),
+    [("control", "not reproduced"), ("careful-with-rename", "not prevented")],
+)
+def test_a_proof_of_seconds_goes_the_other_way_for_its_own_reason(
+    served: Served, variant: str, outcome: str
+) -> None:
+    done = served.run("quick", "--variant", variant, "--json")
+
+    (told,) = json.loads(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert told["outcome"] == outcome
+    assert told["as_predicted"] is True
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("variant", "outcome"),
     [("control", "not reproduced"), ("careful-without-expand", "not prevented")],
 )
 def test_a_proof_goes_the_other_way_for_its_own_reason(

@@ -18,6 +18,8 @@ def migrate(track: str, release: str) -> tuple[Step, ...]:
 
 old_code_misses_its_column = mostly(Signature("v1", "42703", CHIRP_ENDPOINTS), at_least=0.95)
 
+nobody_notices = no_failures(rate_below=0.05)
+
 scenario = Scenario(
     name="quick",
     title="Quick",
@@ -32,7 +34,7 @@ scenario = Scenario(
         "careful",
         Role.CAREFUL,
         migrate("rename-control", "v1b"),
-        (no_failures(rate_below=0.05),),
+        (nobody_notices,),
     ),
     proofs=(
         Variant(
@@ -41,6 +43,15 @@ scenario = Scenario(
             migrate("rename-control", "v1b"),
             (old_code_misses_its_column,),
             predicted=Outcome.NOT_REPRODUCED,
+            because=(nobody_notices,),
+        ),
+        Variant(
+            "careful-with-rename",
+            Role.CAREFUL,
+            migrate("rename-careless", "v2-naive"),
+            (nobody_notices,),
+            predicted=Outcome.NOT_PREVENTED,
+            because=(old_code_misses_its_column,),
         ),
     ),
     load=Load(rate=40),

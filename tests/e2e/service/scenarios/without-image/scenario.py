@@ -9,7 +9,7 @@ from lab.scenario.verdict import Outcome
 
 rollout = (
     Step("roll out", after("baseline"), SetImage("v1b")),
-    Step("rolled out", rolled_out("v1b", within_s=20)),
+    Step("rolled out", rolled_out("v1b", within_s=10)),
 )
 checks = (no_failures(rate_below=0.05),)
 
