@@ -48,7 +48,21 @@ def clean_traffic(history: History) -> tuple[str, ...]:
         ways = Counter(request.outcome for request in failed)
         told = ", ".join(f"{count} x {outcome}" for outcome, count in ways.most_common())
         return (f"{len(failed)} of {len(seen)} requests failed before anything was done ({told})",)
-    return (*_slow(history, seen), *_implausible_shares(history, seen, window))
+    return (
+        *_failed_sessions(history, window),
+        *_slow(history, seen),
+        *_implausible_shares(history, seen, window),
+    )
+
+
+def _failed_sessions(history: History, window: Window) -> Problems:
+    """Only what had ended: one that the change met half-way is no baseline."""
+    visits = [v for v in traffic.sessions(history, window) if v.done < window.end]
+    failed = sum(1 for visit in visits if not visit.ok)
+    if failed:
+        yield f"{failed} of {len(visits)} sessions failed before anything was done"
+    if not visits and history.load.get("sessions_per_s", 0) > 0:
+        yield "no session was seen"
 
 
 def _slow(history: History, seen: Sequence[Request]) -> Problems:

@@ -8,7 +8,7 @@ both make the run invalid, and neither ever passes.
 import math
 from collections.abc import Collection, Mapping
 
-from lab.scenario import predictions, stats, traffic
+from lab.scenario import posts, predictions, stats, traffic
 from lab.scenario.events import NS, Event
 from lab.scenario.evidence import MissingEvidence, Window, verdict_window
 from lab.scenario.history import History
@@ -167,6 +167,34 @@ def _of(failed: Collection[Request], due: Collection[Request]) -> str:
     return f"{len(failed)} of {len(due)} requests"
 
 
+def no_session_fails(*, rate_below: float) -> Check:
+    """No user's visit fails, in visits enough to tell a failure rate of `rate_below` from none.
+
+    A visit meets what single requests do not: the page of one release with the API of
+    another, and its own post read back through a release that did not write it. One that
+    began before the change counts too, if it was met by it.
+    """
+    name = "no session fails"
+
+    def judge(history: History) -> CheckResult:
+        visits = traffic.sessions(history, verdict_window(history))
+        failed = sum(1 for visit in visits if not visit.ok)
+        limit = stats.rule_of_three(len(visits)) if visits else 1.0
+        return CheckResult(
+            name=name,
+            ok=False if failed else True if limit <= rate_below else None,
+            claim="no user's session fails while the change is made",
+            predicted=0,
+            measured=failed,
+            formula="failed sessions in the verdict window",
+            tolerance=f"none; 3/n must be at most {rate_below:.2%}",
+            detail=f"{failed} of {len(visits)} sessions;"
+            f" up to {limit:.2%} could fail and not be seen (95 %)",
+        )
+
+    return Check(name, judge)
+
+
 def holds(invariant: Invariant) -> Check:
     """The data is as it should be, asked after the run."""
 
@@ -190,24 +218,30 @@ def holds(invariant: Invariant) -> Check:
 
 
 def no_write_is_lost() -> Check:
-    """Every chirp that was acknowledged is stored, and stored once."""
-    name = "no write is lost or stored twice"
+    """Every chirp that was acknowledged is stored, stored once, and can be read unchanged.
+
+    One that nobody could be made to read back, either way, leaves it open.
+    """
+    name = "no write is lost, stored twice or unreadable"
 
     def judge(history: History) -> CheckResult:
-        done = history.last("audit_done")
-        if done is None:
+        if not history.of("audit_done"):
             raise MissingEvidence("the audit of writes did not end")
-        bad = done["lost"] + done["duplicated"]
+        found = posts.fates(history)
+        bad = found["lost"] + found["duplicated"] + found["unreadable"]
+        can_tell = found["acked"] > 0 and found["unread"] == 0
         return CheckResult(
             name=name,
-            ok=bad == 0 if done["acked"] else None,
-            claim="every acknowledged chirp is stored exactly once",
+            ok=False if bad else True if can_tell else None,
+            claim="every acknowledged chirp is stored exactly once and can be read",
             predicted=0,
             measured=bad,
-            formula="acknowledged and not stored + stored more than once",
+            formula="acknowledged and not stored + stored more than once"
+            " + acknowledged and not readable as it was",
             tolerance="none",
-            detail=f"{done['acked']} acknowledged; {done['lost']} lost,"
-            f" {done['duplicated']} twice, {done['ambiguous']} ambiguous",
+            detail=f"{found['acked']} acknowledged; {found['lost']} lost,"
+            f" {found['duplicated']} twice, {found['unreadable']} unreadable,"
+            f" {found['unread']} not read back, {found['ambiguous']} ambiguous",
         )
 
     return Check(name, judge)
@@ -220,7 +254,7 @@ def readable_through(release: str, *, since: Moment, until: Moment) -> Check:
     def judge(history: History) -> CheckResult:
         window = Window(since.at(history), until.at(history))
         acked = _acknowledged(history, window)
-        read = [e for e in acked.values() if e is not None and e.get("readable") is not None]
+        read = [e for e in acked.values() if e is not None and e["readable"] is not None]
         good = [e for e in read if _reads_well(e, release)]
         unread = len(acked) - len(read)
         return CheckResult(
@@ -230,7 +264,8 @@ def readable_through(release: str, *, since: Moment, until: Moment) -> Check:
             f" is readable and unchanged through {release}",
             predicted=len(acked),
             measured=len(good),
-            formula="acknowledged create_chirp in the window; each read back after the run",
+            formula="chirps acknowledged in the window, to requests and in sessions;"
+            " each read back after the run",
             tolerance="none",
             detail=f"{unread} were not read back" if unread else "",
         )
@@ -241,13 +276,9 @@ def readable_through(release: str, *, since: Moment, until: Moment) -> Check:
 def _acknowledged(history: History, window: Window) -> Mapping[str, Event | None]:
     """Return by ref the audit's line for each chirp that was acknowledged in `window`."""
     audited = {event["ref"]: event for event in history.of("audit")}
-    return {
-        r.ref: audited.get(r.ref)
-        for r in traffic.requests(history, window)
-        if r.endpoint == "create_chirp" and not r.failed and r.ref is not None
-    }
+    posted = (post for post in posts.acknowledged(history) if post.is_in(window))
+    return {post.ref: audited.get(post.ref) for post in posted}
 
 
 def _reads_well(event: Event, release: str) -> bool:
-    readable = bool(event.get("readable")) and event.get("matches") is not False
-    return readable and event.get("release") == release
+    return (event["readable"], event["matches"], event["release"]) == (True, True, release)

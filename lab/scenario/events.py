@@ -21,6 +21,7 @@ _TEXT = (str,)
 _MAYBE_TEXT = (str, type(None))
 _MAYBE_INT = (int, type(None))
 _INT = (int,)
+_MAYBE_BOOL = (bool, type(None))
 _BOOL = (bool,)
 _LIST = (list, tuple)
 _OBJECT = (Mapping,)
@@ -44,7 +45,14 @@ _OBSERVED: Mapping[str, Fields] = {
         "conn": _MAYBE_INT,
         "reused": _BOOL,
     },
-    "session": {"seq": _INT, "done": _INT, "ok": _BOOL},
+    "session": {
+        "seq": _INT,
+        "done": _INT,
+        "ok": _BOOL,
+        "steps": _LIST,
+        "ref": _MAYBE_TEXT,
+        "chirp": _MAYBE_INT,
+    },
     "health": {"lag_max_ms": _NUMBER, "planned": _INT, "cap_reached": _BOOL},
     "pod": {
         "type": _TEXT,
@@ -69,8 +77,22 @@ _OBSERVED: Mapping[str, Fields] = {
     "job": {"name": _TEXT, "succeeded": _INT, "failed": _INT, "conditions": _LIST},
     "watch": {"resource": _TEXT, "what": _TEXT},
     "schema": {"version": _INT, "bound": _INT},
-    "audit": {"ref": _MAYBE_TEXT, "acked": _BOOL, "stored": _INT},
-    "audit_done": {"acked": _INT, "lost": _INT, "ambiguous": _INT, "duplicated": _INT},
+    "audit": {
+        "ref": _MAYBE_TEXT,
+        "acked": _BOOL,
+        "stored": _INT,
+        "readable": _MAYBE_BOOL,
+        "release": _MAYBE_TEXT,
+        "matches": _MAYBE_BOOL,
+    },
+    "audit_done": {
+        "acked": _INT,
+        "lost": _INT,
+        "ambiguous": _INT,
+        "duplicated": _INT,
+        "unreadable": _INT,
+        "unread": _INT,
+    },
     "invariant": {"name": _TEXT},
 }
 """What the observer writes; its streams count their own lines."""

@@ -93,8 +93,9 @@ def failures(history: History, window: Window) -> tuple[Request, ...]:
 
 
 def sessions(history: History, window: Window) -> tuple[Session, ...]:
-    events = (event for event in history.of("session") if event["t"] in window)
-    return tuple(Session(event["t"], event["done"], event["ok"]) for event in events)
+    """Return the sessions of which some part was in `window`."""
+    found = (Session(event["t"], event["done"], event["ok"]) for event in history.of("session"))
+    return tuple(s for s in found if s.t < window.end and s.done >= window.begin)
 
 
 def rate(history: History, stream: str, endpoints: Collection[str]) -> float:

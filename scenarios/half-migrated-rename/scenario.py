@@ -15,6 +15,7 @@ from lab.scenario.checks import (
     holds,
     mostly,
     no_failures,
+    no_session_fails,
     no_write_is_lost,
     readable_through,
     silent_after,
@@ -88,6 +89,7 @@ careful = Variant(
     invariants=(every_chirp_has_content,),
     checks=(
         nobody_notices,
+        no_session_fails(rate_below=0.05),
         no_write_is_lost(),
         holds(every_chirp_has_content),
         readable_through("v2", since=committed(6), until=last_endpoint_gone("v1")),

@@ -6,7 +6,7 @@ that a test knows what a verdict must say.
 """
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -295,8 +295,3 @@ def careful(scenario: Scenario, **truth: Any) -> Rollout:
 def proof(scenario: Scenario, name: str, **truth: Any) -> Rollout:
     variant = next(each for each in scenario.proofs if each.name == name)
     return Rollout(scenario, variant, **truth)
-
-
-def without(events: Sequence[Mapping[str, Any]], **fields: Any) -> list[Mapping[str, Any]]:
-    """Leave out the events that have all these fields."""
-    return [e for e in events if any(e.get(name) != value for name, value in fields.items())]

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from lab.observer.watch.resources import resources
+from lab.scenario import attention
 from lab.scenario.events import NS
 from lab.scenario.history import History
 from lab.scenario.validity import reasons
@@ -109,6 +111,36 @@ def lost_for_long(events: list[Line]) -> None:
     insert(events, watch("resumed", IN_WINDOW + 3 * NS))
 
 
+def lost_for_good_before(events: list[Line]) -> None:
+    insert(events, watch("lost", BEFORE_WINDOW))
+
+
+def forbidden_before(events: list[Line]) -> None:
+    insert(events, watch("forbidden", BEFORE_WINDOW))
+
+
+def forbidden_until_then(events: list[Line]) -> None:
+    insert(events, watch("forbidden", BEFORE_WINDOW))
+    insert(events, watch("resumed", IN_WINDOW))
+
+
+def expired_for_good_before(events: list[Line]) -> None:
+    insert(events, watch("expired", BEFORE_WINDOW))
+
+
+def expired_shortly(events: list[Line]) -> None:
+    insert(events, watch("expired", IN_WINDOW))
+    insert(events, watch("resumed", IN_WINDOW + 1))
+
+
+def never_listed(events: list[Line]) -> None:
+    take(events, first(events, "watch", resource="jobs"))
+
+
+def listed_late(events: list[Line]) -> None:
+    first(events, "watch", resource="nodes")["t"] = IN_WINDOW
+
+
 def unobserved(events: list[Line]) -> None:
     events.remove(first(events, "fault", what="observed"))
 
@@ -123,6 +155,64 @@ def failed_fault(events: list[Line]) -> None:
 
 def unaudited(events: list[Line]) -> None:
     events.remove(first(events, "audit_done"))
+
+
+def take(events: list[Line], line: Line) -> None:
+    """Take a line out and have the observer count it no more."""
+    events.remove(line)
+    next(e for e in events if e["kind"] == "closed" and e["lines"])["lines"] -= 1
+
+
+def post_of_a_session_unaudited(events: list[Line]) -> None:
+    ref = next(e["ref"] for e in events if e["kind"] == "session" and e["chirp"])
+    take(events, first(events, "audit", ref=ref))
+
+
+def post_of_a_request_unaudited(events: list[Line]) -> None:
+    ref = next(e["ref"] for e in events if e["kind"] == "request" and e.get("chirp"))
+    take(events, first(events, "audit", ref=ref))
+
+
+def audited_as_not_acknowledged(events: list[Line]) -> None:
+    first(events, "audit", acked=True)["acked"] = False
+
+
+def audited_as_acknowledged(events: list[Line]) -> None:
+    first(events, "audit", acked=False)["acked"] = True
+
+
+def counted_otherwise(events: list[Line]) -> None:
+    first(events, "audit_done")["acked"] += 1
+
+
+def unread_and_not_summed(events: list[Line]) -> None:
+    first(events, "audit", readable=True)["readable"] = None
+
+
+def unopened(events: list[Line]) -> None:
+    take(events, first(events, "stream", stream="cluster"))
+
+
+def session_gap(events: list[Line]) -> None:
+    take(events, first(events, "session", since=IN_WINDOW))
+
+
+def double_session(events: list[Line]) -> None:
+    insert(events, dict(first(events, "session", since=IN_WINDOW)))
+
+
+def last_health_missing(events: list[Line]) -> None:
+    take(events, [e for e in events if e["kind"] == "health" and e["planned"]][-1])
+    take(events, [e for e in events if e["kind"] == "health" and e["planned"]][-1])
+
+
+def session_failing_before(events: list[Line]) -> None:
+    first(events, "session", since=BEFORE_WINDOW)["ok"] = False
+
+
+def no_sessions(events: list[Line]) -> None:
+    for event in [e for e in events if e["kind"] == "session"]:
+        take(events, event)
 
 
 def failing_before(events: list[Line]) -> None:
@@ -196,10 +286,29 @@ def nothing_sent(events: list[Line]) -> None:
         (listed_again, "the watch of pods has a gap while it counted"),
         (lost_for_good, "the watch of pods has a gap while it counted"),
         (lost_for_long, "the watch of pods has a gap while it counted"),
+        (lost_for_good_before, "the watch of pods has a gap while it counted"),
+        (forbidden_before, "the watch of pods has a gap while it counted"),
+        (forbidden_until_then, "the watch of pods has a gap while it counted"),
+        (expired_for_good_before, "the watch of pods has a gap while it counted"),
+        (expired_shortly, "the watch of pods has a gap while it counted"),
+        (never_listed, "the jobs were not listed before it counted"),
+        (listed_late, "the nodes were not listed before it counted"),
         (unobserved, "its effect was not observed"),
         (skipped_step, "step 'old pods gone' did not happen"),
         (failed_fault, "x: y"),
         (unaudited, "the writes were not audited"),
+        (post_of_a_session_unaudited, "1 of "),
+        (post_of_a_request_unaudited, "acknowledged writes were not audited"),
+        (audited_as_not_acknowledged, "acknowledged writes were not audited"),
+        (audited_as_acknowledged, "1 writes were audited that nobody was told of"),
+        (counted_otherwise, "the sum of the audit says"),
+        (unread_and_not_summed, "the sum of the audit says 0 unread, its lines say 1"),
+        (unopened, "stream cluster has no beginning"),
+        (session_gap, "1 sessions have no line"),
+        (double_session, "a session has more than one line"),
+        (last_health_missing, "the client does not tell that it planned them"),
+        (session_failing_before, "baseline: 1 of 12 sessions failed before anything was done"),
+        (no_sessions, "baseline: no session was seen"),
         (failing_before, "failed before anything was done (1 x reset)"),
         (slow_before, "baseline: it was slow before anything was done: p99 1001 ms, allowed 1000"),
         (strange_release, "baseline: v7 answered, and is no ready endpoint"),
@@ -232,14 +341,40 @@ def resumed_soon(events: list[Line]) -> None:
     insert(events, watch("resumed", IN_WINDOW + NS))
 
 
+def forbidden_and_listed_before(events: list[Line]) -> None:
+    insert(events, watch("forbidden", BEFORE_WINDOW))
+    insert(events, watch("listed", BEFORE_WINDOW + 1))
+
+
+def lost_and_listed_before(events: list[Line]) -> None:
+    insert(events, watch("lost", BEFORE_WINDOW))
+    insert(events, watch("listed", BEFORE_WINDOW + 1))
+
+
 def expired_before(events: list[Line]) -> None:
     insert(events, watch("expired", BEFORE_WINDOW))
     insert(events, watch("listed", BEFORE_WINDOW + 1))
 
 
-@pytest.mark.parametrize("spoil", [late_before, slow_as_allowed, resumed_soon, expired_before])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        late_before,
+        slow_as_allowed,
+        resumed_soon,
+        forbidden_and_listed_before,
+        lost_and_listed_before,
+        expired_before,
+    ],
+)
 def test_what_happens_outside_of_the_window_or_is_short_spoils_nothing(spoil: Spoil):
     assert spoilt(spoil) == ()
+
+
+def test_all_that_the_observer_watches_must_be_listed():
+    observed = resources(namespace="chirps", service="chirps")
+
+    assert sorted(each.name for each in observed) == sorted(attention.WATCHED)
 
 
 def test_the_cause_is_told_alone_when_the_run_broke_off():
