@@ -16,6 +16,7 @@ from benchmarks.observer import cpu
 from benchmarks.observer.punctuality import Result, lag
 from lab.observer import rundir
 from lab.observer.spec import LoadSpec
+from lab.scenario.load import Load
 
 WARM_UP_S = 1.5
 FRACTION = re.compile(r"\.(\d+)")
@@ -26,9 +27,7 @@ def ours(url: str, *, rate: int, seconds: float, keep: bool) -> Result:
     """Run the load worker as the observer's server does, with nothing but `GET /page`."""
     with scratch() as directory:
         run = directory / "r1"
-        spec = LoadSpec(
-            run="r1",
-            target=url,
+        load = Load(
             rate=rate,
             mix={"page": 1},
             keepalive_share=1 if keep else 0,
@@ -36,6 +35,9 @@ def ours(url: str, *, rate: int, seconds: float, keep: bool) -> Result:
             sessions_per_s=0,
             in_flight_cap=10_000,
         )
+        # Of the rest nothing is asked: a page needs no user and no chirp.
+        rest = {"users": 1, "chirps": 1, "namespace": "chirps", "service": "chirps"}
+        spec = LoadSpec.parse({**load.to_json(), "run": "r1", "target": url, **rest})
         rundir.create(run, spec, instance="benchmark")
         process = subprocess.Popen(
             [sys.executable, "-m", "lab.observer", "load", "--dir", run], stdin=subprocess.PIPE

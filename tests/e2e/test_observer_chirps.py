@@ -11,21 +11,20 @@ from typing import Any
 import pytest
 
 from tests.chirps.process import process
+from tests.observer.loading import content
 from tests.observer.process import observer, requests
 from tests.postgres import Database, fresh_database, postgres  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.e2e
 USERS, CHIRPS = 50, 500
-SPEC = {
-    "run": "r1",
-    "rate": 60,
-    "users": USERS,
-    "chirps": CHIRPS,
-    "sample_hz": 5,
-    "watch": False,
-    "connect_timeout_s": 20,
-    "total_timeout_s": 20,
-}
+SPEC = content(
+    users=USERS,
+    chirps=CHIRPS,
+    sample_hz=5,
+    watch=False,
+    connect_timeout_s=20,
+    total_timeout_s=20,
+)
 NULLS = {"name": "no empty chirp", "sql": "SELECT count(*) FROM chirps WHERE body IS NULL"}
 
 

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.observer.loading import content
 from tests.observer.process import observer, requests
 from tests.observer.service import Line, Received, answer, serving
 
 pytestmark = pytest.mark.e2e
-SPEC = {
-    "run": "r1",
-    "rate": 200,
-    "sessions_per_s": 5,
-    "watch": False,
-    "database": False,
-    "connect_timeout_s": 20,
-    "total_timeout_s": 20,
-}
+SPEC = content(
+    rate=200,
+    sessions_per_s=5,
+    watch=False,
+    database=False,
+    connect_timeout_s=20,
+    total_timeout_s=20,
+)
 
 
 async def ended(pid: int) -> None:

@@ -12,14 +12,28 @@ from lab.observer.load import Load
 from lab.observer.schedule import Planned
 from lab.observer.spec import LoadSpec
 from lab.observer.transport import Transport
+from lab.scenario.load import Load as Asked
 
 Lines = list[dict[str, Any]]
 
 
+def content(target: str = "http://127.0.0.1:1", **wanted: Any) -> dict[str, Any]:
+    """Return a spec as the lab asks for it, in JSON, but for what is `wanted`."""
+    about = {
+        "run": "r1",
+        "target": target,
+        "users": 20_000,
+        "chirps": 300_000,
+        "namespace": "chirps",
+        "service": "chirps",
+    }
+    return {**Asked().to_json(), **about, **wanted}
+
+
 def spec(target: str, **wanted: Any) -> LoadSpec:
     """Return a spec whose timeouts bear with a busy host."""
-    patient = {"connect_timeout_s": 30.0, "total_timeout_s": 30.0}
-    return LoadSpec(**{"run": "r1", "target": target, "sessions_per_s": 0.0, **patient, **wanted})
+    patient = {"sessions_per_s": 0.0, "connect_timeout_s": 30.0, "total_timeout_s": 30.0}
+    return LoadSpec.parse(content(target, **{**patient, **wanted}))
 
 
 def plan(wanted: LoadSpec, count: int) -> list[Planned]:

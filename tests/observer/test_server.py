@@ -13,8 +13,9 @@ from aiohttp import web
 
 from lab.observer import server
 from lab.observer.child import Child
+from tests.observer.loading import content
 
-SPEC = {"run": "r1", "target": "http://127.0.0.1:1"}
+SPEC = content()
 OBEDIENT = "cat >/dev/null"
 """A worker that ends well when its standard input closes."""
 STUBBORN = "trap '' TERM; while :; do sleep 1; done"
@@ -158,7 +159,7 @@ def test_one_run_at_a_time_and_no_name_twice(tmp_path: Path) -> None:
     ("content", "said"),
     [
         ({**SPEC, "rate": 0, "mix": {"x": 1}}, "'rate' 0 is not above 0\n'mix' has unknown"),
-        ({"rate": "x"}, "'run' is missing\n'target' is missing\n'rate' is a number"),
+        ({"rate": "x"}, "'run' is missing\n'target' is missing\n'seed' is missing"),
         ("{", "Expecting property name"),
     ],
 )

@@ -1,19 +1,59 @@
 """A load that cannot be made is refused with all that is wrong with it."""
 
 import json
+from dataclasses import fields
+from typing import Any
 
 import pytest
 
+from lab.kube.client import Answer
 from lab.observer.spec import LoadSpec, SpecInvalid
+from lab.scenario.load import Load
+from lab.stages.cluster import ClusterStage
+from tests.observer.loading import content
 
-GOOD = {"run": "r-1", "target": "http://10.96.0.7:80"}
+GOOD = content("http://10.96.0.7:80", run="r-1")
 
 
-def test_what_is_left_out_has_its_usual_value() -> None:
-    spec = LoadSpec.parse(GOOD)
+class Cluster:
+    """Answers what a stage asks to start a run, and keeps what it wants to be run."""
 
-    assert (spec.rate, spec.keepalive_share, spec.in_flight_cap) == (60, 0.25, 1000)
-    assert sum(spec.mix.values()) == 60
+    def __init__(self) -> None:
+        self.wanted: dict[str, Any] = {}
+
+    def get(self, path: str) -> dict[str, Any]:
+        assert path.endswith("/services/chirps")
+        return {"spec": {"clusterIP": "10.96.0.7"}}
+
+    def answer(self, _method: str, path: str, _query: Any, body: Any) -> Answer:
+        if path.endswith("/runs"):
+            self.wanted = json.loads(json.dumps(body))
+        return Answer({"x-observer-instance": "i1"}, b'{"monotonic_ns": 1}')
+
+
+def test_what_the_lab_asks_for_is_a_load_and_nothing_is_left_to_be_guessed() -> None:
+    cluster: Any = Cluster()
+    facts = {"seeded_users": 50, "seeded_chirps": 500}
+    unused: Any = None
+
+    ClusterStage(unused, cluster, unused, _facts=facts).start("s01-1", Load())
+
+    found = LoadSpec.parse(cluster.wanted)
+    assert set(cluster.wanted) == {each.name for each in fields(LoadSpec)}
+    assert json.loads(json.dumps(found.as_json())) == cluster.wanted
+    assert (found.run, found.target, found.users) == ("s01-1", "http://10.96.0.7:80", 50)
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(LoadSpec)])
+def test_only_what_is_watched_may_be_left_out(name: str) -> None:
+    rest = {key: value for key, value in GOOD.items() if key != name}
+
+    if name in {"watch", "database", "sample_hz"}:
+        found = LoadSpec.parse(rest)
+        assert (found.watch, found.database, found.sample_hz) == (True, True, 2)
+    else:
+        with pytest.raises(SpecInvalid, match=f"^'{name}' is missing$"):
+            LoadSpec.parse(rest)
 
 
 def test_a_spec_survives_its_way_over_json() -> None:
@@ -54,8 +94,11 @@ def test_a_wrong_value_is_named(wrong: dict[str, object], said: str) -> None:
 
 
 def test_all_problems_come_at_once() -> None:
+    broken = {**GOOD, "seed": "x", "burst": 1}
+    del broken["run"], broken["target"]
+
     with pytest.raises(SpecInvalid) as refused:
-        LoadSpec.parse({"rate": -1, "seed": "x", "burst": 1})
+        LoadSpec.parse(broken)
 
     assert str(refused.value).splitlines() == [
         "'burst' is unknown",
