@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lab.observer.audit import auditor, ledger
-from lab.observer.audit.ledger import ReadBack, Stored, Write
+from lab.observer.audit.ledger import Finding, ReadBack, Stored, Write
 from lab.observer.audit.readback import TRIES, read_back
 from lab.observer.operations import chirp_body
 from lab.observer.transport import Transport
@@ -48,7 +48,7 @@ class Store:
         for ref in refs:
             numbers = [row["id"] for row in self.rows if row["client_ref"] == ref]
             if numbers:
-                found[ref] = Stored(len(numbers), min(numbers))
+                found[ref] = Stored(tuple(sorted(numbers)))
         return found
 
 
@@ -134,6 +134,53 @@ def test_a_write_whose_answer_was_lost_is_ambiguous_if_stored() -> None:
 
     assert (done["acked"], done["lost"], done["ambiguous"]) == (20, 0, 10)
     assert {line["readable"] for line in lines if not line["acked"]} == {None}
+
+
+@pytest.mark.parametrize("told", [{"id": 1}, {"id": 900}, {"id": "20"}, {}])
+def test_a_write_that_was_acknowledged_with_a_wrong_id_is_found(told: dict[str, Any]) -> None:
+    store = Store()
+
+    async def mistaken(received: Received, line: Line) -> None:
+        if received.method == "GET" or store.taken != 19:
+            await store(received, line)
+            return
+        await store.take(received.content)
+        await line.send(answer(201, told))
+
+    *lines, done = audited(mistaken, store, 30)
+
+    assert (done["acked"], done["stored"], done["unreadable"]) == (30, 30, 1)
+    assert (done["lost"], done["duplicated"], done["unread"]) == (0, 0, 0)
+    (wrong,) = [line for line in lines if line["matches"] is not True]
+    assert wrong["chirp"] == told.get("id")
+    # The row itself is well, and is there for whoever knows where.
+    assert (wrong["acked"], wrong["stored"], wrong["readable"]) == (True, 1, True)
+    assert wrong["matches"] is False
+
+
+def test_an_acknowledgement_may_name_either_row_of_a_double() -> None:
+    write = Write("x", 9, acked=True)
+
+    finding = Finding(write, Stored((7, 9)), ReadBack(True, "v1", True))
+
+    assert finding.matches is True
+    assert ledger.summary([finding])["duplicated"] == 1
+
+
+def test_a_wrong_id_is_told_also_when_nothing_can_be_read() -> None:
+    finding = Finding(Write("x", 8, acked=True), Stored((7,)), ReadBack(None))
+
+    counts = ledger.summary([finding])
+
+    assert finding.as_line()["matches"] is False
+    assert (counts["unreadable"], counts["unread"]) == (1, 1)
+
+
+def test_a_write_that_nobody_was_told_of_has_no_wrong_id() -> None:
+    finding = Finding(Write("x", None, acked=False), Stored((7,)), None)
+
+    assert finding.as_line()["matches"] is None
+    assert ledger.summary([finding])["unreadable"] == 0
 
 
 def test_a_write_that_reads_differently_is_unreadable() -> None:
@@ -222,3 +269,33 @@ def test_a_session_that_posted_in_vain_is_not_acknowledged() -> None:
     encoded = json.dumps(line, separators=(",", ":")).encode()
 
     assert list(ledger.writes([encoded])) == [Write("x", None, acked=False)]
+
+
+@pytest.mark.parametrize(
+    ("line", "acked"),
+    [
+        ({"kind": "request", "outcome": "ok"}, True),
+        ({"kind": "request", "outcome": "http_5xx"}, False),
+        ({"kind": "request", "outcome": "client_cap"}, False),
+        ({"kind": "session", "steps": [("page", "ok"), ("create_chirp", "ok")]}, True),
+        # Acknowledged is acknowledged, whatever the user met next.
+        ({"kind": "session", "steps": [("create_chirp", "ok"), ("read_back", "mismatch")]}, True),
+        ({"kind": "session", "steps": [("page", "ok"), ("create_chirp", "truncated")]}, False),
+    ],
+)
+def test_a_write_counts_as_acknowledged_by_the_end_of_its_own_request(
+    line: dict[str, Any], acked: bool
+) -> None:
+    steps = [{"endpoint": name, "outcome": outcome} for name, outcome in line.get("steps", [])]
+    told = {**line, "steps": steps, "ref": "x", "chirp": 7}
+
+    (write,) = ledger.writes([json.dumps(told, separators=(",", ":")).encode()])
+
+    assert write == Write("x", 7, acked)
+
+
+def test_a_session_that_did_not_come_to_its_post_wrote_nothing() -> None:
+    steps = [{"endpoint": "page", "outcome": "reset"}]
+    line = {"kind": "session", "ref": None, "chirp": None, "steps": steps}
+
+    assert list(ledger.writes([json.dumps(line, separators=(",", ":")).encode()])) == []

@@ -19,7 +19,9 @@ async def audit(
     creates = list(ledger.writes(lines))
     rows = await stored([each.ref for each in creates])
     # What is not stored is lost, and there is nothing to read.
-    wanted = {each.ref: rows[each.ref].chirp for each in creates if each.acked and each.ref in rows}
+    wanted = {
+        each.ref: rows[each.ref].ids[0] for each in creates if each.acked and each.ref in rows
+    }
     read = await read_through(wanted)
     findings = [Finding(each, rows.get(each.ref), read.get(each.ref)) for each in creates]
     for finding in findings:

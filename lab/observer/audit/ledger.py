@@ -1,8 +1,14 @@
 """Which writes were lost, doubled, or kept although nobody was told?
 
-Every create carries a `ref` of the client's own. What was acknowledged must be stored once
-and be readable, whole. What was not acknowledged may be stored or not: a timeout does not
-say which, so one that is stored is ambiguous, which is counted and no loss.
+Every create carries a `ref` of the client's own. What was acknowledged must be stored once,
+under the id that the acknowledgement gave, and be readable, whole. What was not acknowledged
+may be stored or not: a timeout does not say which, so one that is stored is ambiguous, which
+is counted and no loss.
+
+A create is a line of a load that has a `ref`: a request to `create_chirp`, also one that the
+client had no room to send, and a session that came to its post. It is acknowledged if that
+request, or that step of the session, has the outcome `ok`, whatever became of the session
+afterwards.
 """
 
 import json
@@ -16,7 +22,7 @@ from lab.observer.spec import Endpoint
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One create that was sent; `chirp` is the id in the acknowledgement, if it had one."""
+    """One create; `chirp` is the id in the acknowledgement, if it had one."""
 
     ref: str
     chirp: int | None
@@ -25,10 +31,9 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The rows with one ref: how many, and the id of the first."""
+    """The ids of the rows with one ref, of which there is at least one, in ascending order."""
 
-    rows: int
-    chirp: int
+    ids: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,23 @@ class Finding:
 
     @property
     def rows(self) -> int:
-        return self.stored.rows if self.stored else 0
+        return len(self.stored.ids) if self.stored else 0
+
+    @property
+    def matches(self) -> bool | None:
+        """Whether the acknowledgement names the row and what was read is what was written.
+
+        None if nothing was read that could tell. An id that names another row, or none, is
+        wrong whatever was read: with it, the user would never see the chirp again.
+        """
+        if self.write.acked and self.stored and self.write.chirp not in self.stored.ids:
+            return False
+        return self.read.matches if self.read else None
+
+    @property
+    def is_unreadable(self) -> bool:
+        refused = self.read is not None and self.read.readable is False
+        return refused or self.matches is False
 
     def as_line(self) -> dict[str, Any]:
         read = self.read or ReadBack(None)
@@ -61,7 +82,7 @@ class Finding:
             "stored": self.rows,
             "readable": read.readable,
             "release": read.release,
-            "matches": read.matches,
+            "matches": self.matches,
         }
 
 
@@ -84,7 +105,12 @@ def _posted(steps: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def summary(findings: Iterable[Finding]) -> dict[str, int]:
-    """Count; `unread` are the acknowledged ones of which the service did not say either way."""
+    """Count writes, each under all that is true of it.
+
+    `unreadable` are the acknowledged ones that cannot be read, read differently, or were
+    acknowledged with the id of another row. `unread` are those of which the service did not
+    say either way.
+    """
     counts = dict.fromkeys(
         ("acked", "stored", "lost", "ambiguous", "duplicated", "unreadable", "unread"), 0
     )
@@ -95,10 +121,6 @@ def summary(findings: Iterable[Finding]) -> dict[str, int]:
         counts["lost"] += acked and rows == 0
         counts["ambiguous"] += not acked and rows > 0
         counts["duplicated"] += rows > 1
-        counts["unreadable"] += acked and _is_unreadable(each.read)
+        counts["unreadable"] += acked and each.is_unreadable
         counts["unread"] += acked and rows > 0 and (not each.read or each.read.readable is None)
     return counts
-
-
-def _is_unreadable(read: ReadBack | None) -> bool:
-    return read is not None and (read.readable is False or read.matches is False)

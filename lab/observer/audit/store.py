@@ -13,7 +13,7 @@ CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 30_000
 SETTINGS = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c default_transaction_read_only=on"
 STORED = """
-SELECT client_ref::text, count(*)::int, min(id) FROM chirps
+SELECT client_ref::text, array_agg(id ORDER BY id) FROM chirps
 WHERE client_ref = ANY(%s::uuid[]) GROUP BY client_ref"""
 
 Connection = AsyncConnection[tuple[Any, ...]]
@@ -38,7 +38,7 @@ async def connect(conninfo: str = "") -> Connection:
 async def stored(connection: Connection, refs: Sequence[str]) -> dict[str, Stored]:
     """Return what is stored of these refs, by one statement and so at one moment."""
     cursor = await connection.execute(STORED, (list(refs),))
-    return {ref: Stored(rows, chirp) for ref, rows, chirp in await cursor.fetchall()}
+    return {ref: Stored(tuple(ids)) for ref, ids in await cursor.fetchall()}
 
 
 async def value(connection: Connection, invariant: Mapping[str, str]) -> dict[str, Any]:
