@@ -4,7 +4,7 @@ Only within the verdict window. A client that sends late, or a watcher that slee
 bad service where there is none, or a good one where nobody looked.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from lab.scenario import stats, traffic
@@ -16,6 +16,13 @@ LAG_P99_MS = 20.0
 LAG_MAX_MS = 250.0
 SILENT_OBSERVER_S = 5.0
 WATCH_GAP_S = 2.0
+TICK_GAP_S = 3.0
+TICK_LAG_MAX_MS = 1000.0
+SAMPLE_GAP_S = 3.0
+"""A sample that gets no answer is given up after two seconds, and then has a line as well."""
+
+TICKING = ("watch", "database")
+"""Workers that tell each second whether they got to run; the load has its health lines."""
 
 WATCHED = ("pods", "replicasets", "deployments", "endpointslices", "events", "nodes", "jobs")
 """All that a verdict may rest on, also by its absence, as a warning that nobody got."""
@@ -25,7 +32,7 @@ Reasons = Iterator[str]
 
 
 def reasons(history: History, window: Window) -> Reasons:
-    for look in (_client_lag, _client_silent, _watches):
+    for look in (_client_lag, _client_silent, _late_workers, _unsampled, _watches):
         yield from look(history, window)
 
 
@@ -48,10 +55,42 @@ def _client_lag(history: History, window: Window) -> Reasons:
 
 def _client_silent(history: History, window: Window) -> Reasons:
     """The client tells each second how it is; a long pause means that it had no CPU."""
-    times = [event["t"] for event in history.of("health") if event["t"] in window]
+    for pause_s in _pauses(history.of("health"), window, SILENT_OBSERVER_S):
+        yield f"the client told nothing about itself for {pause_s:.1f} s"
+
+
+def _late_workers(history: History, window: Window) -> Reasons:
+    """What a worker sees while it is late has the time at which it got to look, not its own."""
+    for stream in TICKING:
+        ticks = [tick for tick in history.of("tick") if tick["stream"] == stream]
+        for pause_s in _pauses(ticks, window, TICK_GAP_S):
+            yield f"the {stream} worker told nothing about itself for {pause_s:.1f} s"
+        late_ms = max((t["lag_max_ms"] for t in ticks if _reaches(t, window)), default=0)
+        if late_ms > TICK_LAG_MAX_MS:
+            yield (
+                f"the {stream} worker came {late_ms:.0f} ms late to look,"
+                f" allowed {TICK_LAG_MAX_MS:g}"
+            )
+
+
+def _reaches(tick: Event, window: Window) -> bool:
+    """Tell whether the worker was late within `window`, from when the tick was due."""
+    came = tick["t"] + tick["lag_max_ms"] * NS / 1000
+    return bool(tick["t"] < window.end and came >= window.begin)
+
+
+def _unsampled(history: History, window: Window) -> Reasons:
+    """Also a database that does not answer has a line for each look at it."""
+    for pause_s in _pauses(history.of("db"), window, SAMPLE_GAP_S):
+        yield f"nobody looked at the database for {pause_s:.1f} s"
+
+
+def _pauses(events: Iterable[Event], window: Window, longest_s: float) -> Iterator[float]:
+    """Yield the times within `window` without such an event that are longer than allowed."""
+    times = sorted(event["t"] for event in events if event["t"] in window)
     for before, then in pairwise([window.begin, *times, window.end]):
-        if then - before > SILENT_OBSERVER_S * NS:
-            yield f"the client told nothing about itself for {(then - before) / NS:.1f} s"
+        if then - before > longest_s * NS:
+            yield (then - before) / NS
 
 
 def _watches(history: History, window: Window) -> Reasons:

@@ -53,6 +53,7 @@ _OBSERVED: Mapping[str, Fields] = {
         "ref": _MAYBE_TEXT,
         "chirp": _MAYBE_INT,
     },
+    "tick": {"stream": _TEXT, "lag_max_ms": _NUMBER},
     "health": {"lag_max_ms": _NUMBER, "planned": _INT, "cap_reached": _BOOL},
     "pod": {
         "type": _TEXT,

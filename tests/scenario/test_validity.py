@@ -74,6 +74,42 @@ def silent(events: list[Line]) -> None:
             event["t"] = IN_WINDOW
 
 
+def without_for(events: list[Line], seconds: float, kind: str, **fields: Any) -> None:
+    """Take out the lines of that kind for some time from IN_WINDOW on."""
+    for event in list(events):
+        told = event["kind"] == kind and all(event[k] == v for k, v in fields.items())
+        if told and 0 <= event["t"] - IN_WINDOW < seconds * NS:
+            take(events, event)
+
+
+def watcher_silent(events: list[Line]) -> None:
+    without_for(events, 3, "tick", stream="watch")
+
+
+def sampler_silent(events: list[Line]) -> None:
+    without_for(events, 3, "tick", stream="database")
+
+
+def no_ticks(events: list[Line]) -> None:
+    without_for(events, 1000, "tick")
+
+
+def late_watcher(events: list[Line]) -> None:
+    first(events, "tick", since=IN_WINDOW, stream="watch")["lag_max_ms"] = 1001
+
+
+def late_sampler(events: list[Line]) -> None:
+    first(events, "tick", since=IN_WINDOW, stream="database")["lag_max_ms"] = 1400.5
+
+
+def watcher_late_since_before(events: list[Line]) -> None:
+    first(events, "tick", since=BEFORE_WINDOW, stream="watch")["lag_max_ms"] = 6000
+
+
+def unsampled(events: list[Line]) -> None:
+    without_for(events, 3, "db")
+
+
 def cap(events: list[Line]) -> None:
     first(events, "health", since=IN_WINDOW)["cap_reached"] = True
 
@@ -276,6 +312,13 @@ def nothing_sent(events: list[Line]) -> None:
         (late_often, "the client sent late: p99 30.2 ms, allowed 20"),
         (late_by_its_own_account, "the client sent late: at most 251 ms, allowed 250"),
         (silent, "the client told nothing about itself for"),
+        (watcher_silent, "the watch worker told nothing about itself for 4.0 s"),
+        (sampler_silent, "the database worker told nothing about itself for 4.0 s"),
+        (no_ticks, "the watch worker told nothing about itself for"),
+        (late_watcher, "the watch worker came 1001 ms late to look, allowed 1000"),
+        (late_sampler, "the database worker came 1400 ms late to look, allowed 1000"),
+        (watcher_late_since_before, "the watch worker came 6000 ms late to look"),
+        (unsampled, "nobody looked at the database for 3.5 s"),
         (cap, "too many requests in flight"),
         (double, "1 requests have more than one line"),
         (gap, "planned requests have no line"),
@@ -341,6 +384,16 @@ def resumed_soon(events: list[Line]) -> None:
     insert(events, watch("resumed", IN_WINDOW + NS))
 
 
+def briefly_silent(events: list[Line]) -> None:
+    without_for(events, 2, "tick")
+    without_for(events, 2, "db")
+
+
+def late_as_allowed(events: list[Line]) -> None:
+    first(events, "tick", since=IN_WINDOW)["lag_max_ms"] = 1000
+    first(events, "tick", since=BEFORE_WINDOW)["lag_max_ms"] = 4000
+
+
 def forbidden_and_listed_before(events: list[Line]) -> None:
     insert(events, watch("forbidden", BEFORE_WINDOW))
     insert(events, watch("listed", BEFORE_WINDOW + 1))
@@ -362,6 +415,8 @@ def expired_before(events: list[Line]) -> None:
         late_before,
         slow_as_allowed,
         resumed_soon,
+        briefly_silent,
+        late_as_allowed,
         forbidden_and_listed_before,
         lost_and_listed_before,
         expired_before,
