@@ -23,7 +23,7 @@ after recovery.
 from dataclasses import dataclass
 from typing import Any
 
-from lab.errors import LabError, ObserverLost
+from lab.errors import Interrupted, LabError, ObserverLost
 from lab.scenario import interruption
 from lab.scenario.events import NS
 from lab.scenario.history import History
@@ -34,6 +34,13 @@ from lab.scenario.tape import BrokenOff, Clock, Listener, Sink, Tape
 from lab.scenario.timeline import quiet
 
 SETTLED = quiet(10)
+
+TO_START_STATE = "sudo lab reset"
+NOT_ALL_TAKEN_BACK = (
+    "the run was cut short: what can be taken back was, but not what a migration committed, so"
+    f" old code may serve on a new schema; {TO_START_STATE} restores the start state, as the"
+    " next run does"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +172,17 @@ class _Playing:
             self._settle()
             self._tape.begin("verify")
             self._verify()
-        except BaseException:
-            self._recover(self._injected)
+        except BaseException as exc:
+            self._cut_short(exc)
             raise
+
+    def _cut_short(self, error: BaseException) -> None:
+        if not self._injected:
+            return
+        self._recover(self._injected)
+        self._tape.tell_if_possible("note", text=NOT_ALL_TAKEN_BACK)
+        if isinstance(error, Interrupted):
+            error.hint = TO_START_STATE
 
     def _settle(self) -> None:
         condition = self._scenario.settle or SETTLED

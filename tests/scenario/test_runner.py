@@ -298,6 +298,34 @@ def test_an_interruption_recovers_everything_and_is_passed_on(phase: str, error:
     assert play.judged().outcome is Outcome.INVALID
 
 
+@pytest.mark.parametrize("phase", ["run", "settle", "verify"])
+def test_whoever_interrupts_is_told_how_to_get_the_start_state_back(phase: str):
+    play = Play(scenario_of(Nudge("one", lasting=True)))
+    error = Interrupted("stopped", hint="the same command goes on")
+    interrupt_in(play, phase, error)
+    # The first pause of a run comes before its first step.
+    injected_first = play.time.on_pause
+    play.time.on_pause = lambda: injected_first() if ("inject", "one") in play.asked else None
+
+    with pytest.raises(Interrupted):
+        play.run()
+
+    assert error.hint == "sudo lab reset"
+    assert "sudo lab reset" in play.told("note")[-1]["text"]
+
+
+def test_who_interrupts_before_anything_is_done_needs_no_advice():
+    play = Play(scenario_of(Nudge("one")))
+    error = Interrupted("stopped", hint="the same command goes on")
+    interrupt_in(play, "baseline", error)
+
+    with pytest.raises(Interrupted):
+        play.run()
+
+    assert error.hint == "the same command goes on"
+    assert not play.told("note")
+
+
 def test_ctrl_c_during_setup_closes_the_stage():
     play = Play(scenario_of(Nudge()))
 
