@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.errors import Interrupted, LabError, ObserverLost
-from lab.scenario import interruption
+from lab.scenario import interruption, waiting
 from lab.scenario.events import NS
 from lab.scenario.history import History
 from lab.scenario.model import Condition, Scenario, Step, Variant
@@ -224,10 +224,10 @@ class _Playing:
 
     def _perform(self, step: Step) -> None:
         if not self._wait(step.name, step.when):
-            self._tape.break_off(
-                f"step {step.name!r}: {step.when.sentence} did not come about"
-                f" within {step.when.within_s:g} s"
-            )
+            late = f"{step.when.sentence} did not come about within {step.when.within_s:g} s"
+            pods = waiting.reasons(self._tape.history)
+            told = f"; pods wait: {', '.join(pods)}" if pods else ""
+            self._tape.break_off(f"step {step.name!r}: {late}{told}")
         self._tape.step(step.name, "due", injects=step.fault is not None)
         if step.fault is not None:
             self._inject(step, step.fault)
