@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab.observer import server, work
+from lab.observer import server, watchdog, work
 
 WORKERS = {
     "load": work.load,
@@ -21,17 +21,23 @@ def main(argv: Sequence[str]) -> int:
     options = _options(argv)
     if options.command == "serve":
         options.dir.mkdir(parents=True, exist_ok=True)
-        asyncio.run(_serve(options.dir, options.host, options.port))
+        asyncio.run(_serve(options))
     else:
         work.run(WORKERS[options.command], options.dir)
     return 0
 
 
-async def _serve(directory: Path, host: str, port: int) -> None:
+async def _serve(options: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await server.serve(directory, host=host, port=port, stop=stop)
+    await server.serve(
+        options.dir,
+        host=options.host,
+        port=options.port,
+        abandon_s=options.abandon_s,
+        stop=stop,
+    )
 
 
 def _options(argv: Sequence[str]) -> argparse.Namespace:
@@ -41,10 +47,23 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     serve.add_argument("--dir", type=Path, required=True, help="where runs are kept")
     serve.add_argument("--host", default="0.0.0.0")  # noqa: S104 - a pod is reached by its address
     serve.add_argument("--port", type=int, default=8090)
+    serve.add_argument(
+        "--abandon-s",
+        type=_seconds,
+        default=watchdog.SECONDS,
+        help="end a run that nobody asks for within so many seconds (default: %(default)g)",
+    )
     for name in WORKERS:
         worker = commands.add_parser(name, help=f"the {name} worker of one run")
         worker.add_argument("--dir", type=Path, required=True, help="directory of the run")
     return parser.parse_args(argv)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
+    return seconds
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """A worker process of the observer, and how it is told to end.
 
 A worker ends when its standard input closes. So the server ends it by closing a pipe, and
-a server that is killed leaves no worker behind.
+a server that is killed leaves no worker behind. What was written into the pipe before is
+why it ends, if that is not that somebody asked for it.
 """
 
 import asyncio
@@ -13,6 +14,12 @@ from pathlib import Path
 from typing import Any
 
 LAST_WORDS = 2000
+
+
+class Stop(asyncio.Event):
+    """Set when a worker is to end; then `reason` tells why, unless it was simply asked to."""
+
+    reason = ""
 
 
 @dataclass(slots=True)
@@ -27,8 +34,9 @@ class Child:
     def is_running(self) -> bool:
         return self.process.returncode is None
 
-    def ask_to_end(self) -> None:
+    def ask_to_end(self, reason: str = "") -> None:
         if self.process.stdin:
+            self.process.stdin.write(reason.encode())
             self.process.stdin.close()
 
     def kill(self) -> None:
@@ -57,12 +65,12 @@ async def start(name: str, directory: Path) -> Child:
     return Child(name, process, log)
 
 
-async def until_asked_to_end(stop: asyncio.Event) -> None:
-    """Set `stop` when standard input closes; for the worker's side."""
+async def until_asked_to_end(stop: Stop) -> None:
+    """Set `stop` and its reason when standard input closes; for the worker's side."""
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    await reader.read()
+    stop.reason = (await reader.read()).decode()
     stop.set()
 
 

@@ -2,6 +2,9 @@
 
 A run of which any worker died is failed, whatever the others still saw: its history has a
 hole, so nothing may be concluded from it. The others are then ended in good order.
+
+A run that nobody asks for any more ends itself: whoever drove it may have been killed. The
+load's stream then has a line `lost`, so such a run is never judged to be a good one.
 """
 
 import asyncio
@@ -15,6 +18,7 @@ from typing import Any
 from lab.observer import child, rundir
 from lab.observer.child import Child
 from lab.observer.spec import LoadSpec, is_name
+from lab.observer.watchdog import Watchdog
 
 AUDIT = "audit"
 
@@ -34,11 +38,22 @@ class Conflict(Exception):
 
 
 class Runs:
-    """The runs below `directory`, of which at most one has workers."""
+    """The runs below `directory`, of which at most one has workers.
 
-    def __init__(self, directory: Path, *, instance: str, start: Start = child.start) -> None:
+    `error` tells why the current run failed, or that it ended itself.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        instance: str,
+        watchdog: Watchdog,
+        start: Start = child.start,
+    ) -> None:
         self._directory = directory
         self._instance = instance
+        self._watchdog = watchdog
         self._start_child = start
         self._children: dict[str, Child] = {}
         self._watching: set[asyncio.Task[None]] = set()
@@ -68,14 +83,18 @@ class Runs:
         self.run, self.state, self.error = spec.run, State.RUNNING, None
         wanted = {"load": True, "watch": spec.watch, "database": spec.database}
         await self._start([name for name, is_wanted in wanted.items() if is_wanted])
+        self._watchdog.start(self._end_unread)
+
+    def heard_of(self, run: str) -> None:
+        """Note that somebody asked for that run, whatever it was about."""
+        if run == self.run:
+            self._watchdog.feed()
 
     def stop(self, run: str) -> None:
         """End the load and the watchers; an audit that goes on is waited for."""
         self._require(run, State.RUNNING, State.STOPPING, State.STOPPED, State.FAILED)
         if self.state is State.RUNNING:
-            self.state = State.STOPPING
-            self._ask_to_end()
-            self._settle()
+            self._end()
 
     async def audit(self, run: str, invariants: Sequence[Any]) -> None:
         self._require(run, State.RUNNING, State.STOPPED)
@@ -95,10 +114,21 @@ class Runs:
 
     async def abandon(self) -> None:
         """Kill every worker, and return when they are gone."""
+        self._watchdog.stop()
         for each in self._children.values():
             each.kill()
         while self._watching:
             await asyncio.wait(self._watching)
+
+    def _end_unread(self) -> None:
+        if self.state is State.RUNNING:
+            self.error = f"nobody has read for {self._watchdog.seconds:g} s"
+            self._end(self.error)
+
+    def _end(self, reason: str = "") -> None:
+        self.state = State.STOPPING
+        self._ask_to_end(reason)
+        self._settle()
 
     def _require(self, run: str, *states: State) -> None:
         self.directory(run)
@@ -137,10 +167,10 @@ class Runs:
         self.state = State.FAILED
         self._ask_to_end()
 
-    def _ask_to_end(self) -> None:
+    def _ask_to_end(self, reason: str = "") -> None:
         for each in self._children.values():
             if each.name != AUDIT:
-                each.ask_to_end()
+                each.ask_to_end(reason)
 
     def _settle(self) -> None:
         if self.state is State.STOPPING and not self._children:

@@ -13,6 +13,7 @@ from lab.observer import child, rundir, streamfile
 from lab.observer.runs import Conflict, Runs, Start
 from lab.observer.spec import LoadSpec, SpecInvalid, is_name
 from lab.observer.streamfile import SUFFIX, OffsetPastEnd
+from lab.observer.watchdog import Watchdog
 
 RUNS: web.AppKey[Runs] = web.AppKey("runs", Runs)
 INSTANCE: web.AppKey[str] = web.AppKey("instance", str)
@@ -21,12 +22,15 @@ INSTANCE_HEADER = "X-Observer-Instance"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make(directory: Path, *, start: Start = child.start) -> web.Application:
-    """Return the application whose runs lie below `directory`; `start` starts a worker."""
+def make(directory: Path, *, watchdog: Watchdog, start: Start = child.start) -> web.Application:
+    """Return the application whose runs lie below `directory`.
+
+    `start` starts a worker; `watchdog` tells when nobody asks for a run any more.
+    """
     instance = secrets.token_hex(8)
-    app = web.Application(middlewares=[_answer_errors])
+    app = web.Application(middlewares=[_note_reader, _answer_errors])
     app[INSTANCE] = instance
-    app[RUNS] = Runs(directory, instance=instance, start=start)
+    app[RUNS] = Runs(directory, instance=instance, watchdog=watchdog, start=start)
     app.on_response_prepare.append(_name_instance)
     app.on_cleanup.append(_abandon)
     app.add_routes(
@@ -44,9 +48,14 @@ def make(directory: Path, *, start: Start = child.start) -> web.Application:
     return app
 
 
-async def serve(directory: Path, *, host: str, port: int, stop: asyncio.Event) -> None:
-    """Serve until `stop`; its port goes to standard output when it listens."""
-    runner = web.AppRunner(make(directory), access_log=None)
+async def serve(
+    directory: Path, *, host: str, port: int, abandon_s: float, stop: asyncio.Event
+) -> None:
+    """Serve until `stop`; its port goes to standard output when it listens.
+
+    A run that nobody asks for within `abandon_s` seconds ends itself.
+    """
+    runner = web.AppRunner(make(directory, watchdog=Watchdog(abandon_s)), access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, host, port)
     await site.start()
@@ -137,6 +146,14 @@ def _offset(request: web.Request) -> int:
     if not text.isdecimal():
         raise SpecInvalid(f"offset {text!r} is not a number of bytes")
     return int(text)
+
+
+@web.middleware
+async def _note_reader(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Whoever names the run wants it. Health and clock are asked for by probes as well."""
+    if run := request.match_info.get("run"):
+        request.app[RUNS].heard_of(run)
+    return await handler(request)
 
 
 @web.middleware

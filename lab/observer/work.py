@@ -13,6 +13,7 @@ from typing import Any
 from lab.observer import child, rundir, schedule, streamfile
 from lab.observer.audit import auditor, store
 from lab.observer.audit.readback import read_back
+from lab.observer.child import Stop
 from lab.observer.database.sampler import Sampler
 from lab.observer.health import Health, family_cpu_time_s
 from lab.observer.load import Load
@@ -26,14 +27,14 @@ from lab.observer.watch.resources import resources
 
 LOAD_NICE = -10
 
-Worker = Callable[[Path, asyncio.Event], Awaitable[None]]
+Worker = Callable[[Path, Stop], Awaitable[None]]
 
 
 def run(worker: Worker, directory: Path) -> None:
     """Run a worker until its standard input closes or its work is done."""
 
     async def main() -> None:
-        stop = asyncio.Event()
+        stop = Stop()
         listening = asyncio.create_task(child.until_asked_to_end(stop))
         try:
             await worker(directory, stop)
@@ -91,8 +92,8 @@ async def audit(directory: Path, _: asyncio.Event) -> None:
             )
 
 
-async def load(directory: Path, stop: asyncio.Event) -> None:
-    """Put the load on the service."""
+async def load(directory: Path, stop: Stop) -> None:
+    """Put the load on the service; a reason to end too early is told in its stream."""
     spec, _ = rundir.load(directory)
     facts = {**child.raise_priority(LOAD_NICE), "uvloop": "uvloop" in sys.modules}
     with _stream(directory, "load", **facts) as stream:
@@ -112,6 +113,10 @@ async def load(directory: Path, stop: asyncio.Event) -> None:
                 schedule.sessions(spec.seed, rate=spec.sessions_per_s, arrival=spec.arrival),
                 stop,
             )
+        if stop.reason:
+            # So that nobody takes the run, whose streams are whole, for one that went well.
+            lost = {"what": "reader", "detail": stop.reason}
+            stream.write({"kind": "lost", "t": time.monotonic_ns(), **lost})
 
 
 def _transport(spec: LoadSpec, *, kept: int) -> Transport:

@@ -132,6 +132,27 @@ def test_a_killed_observer_leaves_no_worker(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_a_run_whose_reader_is_gone_ends_itself_and_says_so(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with serving() as service, observer(tmp_path, "--abandon-s", "3") as running:
+            await running.ask("POST", "/runs", {**SPEC, "target": service.url})
+            seen = len(await running.requests(at_least=20))
+            # From here on it is asked only how it is, as a probe asks.
+            health = await running.state("stopped")
+            lines = await running.read()
+            following = {**SPEC, "target": service.url, "run": "r2"}
+            await running.ask("POST", "/runs", following)
+
+        assert (health["error"], health["processes"]) == ("nobody has read for 3 s", {})
+        *_, lost, closed = lines
+        assert (lost["kind"], lost["what"], lost["detail"]) == ("lost", "reader", health["error"])
+        assert (closed["kind"], closed["lines"]) == ("closed", len(lines))
+        # It went on meanwhile, and what was sent until then is told.
+        assert len(requests(lines)) > seen
+
+    asyncio.run(scenario())
+
+
 def test_watching_without_a_cluster_fails_the_run_and_says_why(tmp_path: Path) -> None:
     async def scenario() -> None:
         environment = {"KUBERNETES_SERVICE_HOST": "", "KUBERNETES_SERVICE_PORT": ""}

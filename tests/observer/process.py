@@ -74,10 +74,10 @@ def requests(lines: Lines) -> Lines:
 
 
 @asynccontextmanager
-async def observer(directory: Path, **environment: str) -> AsyncIterator[Observer]:
+async def observer(directory: Path, *options: str, **environment: str) -> AsyncIterator[Observer]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "lab.observer", "serve", "--dir", str(directory)),
-        *("--host", "127.0.0.1", "--port", "0"),
+        *("--host", "127.0.0.1", "--port", "0", *options),
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, **environment},
     )

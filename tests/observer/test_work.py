@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lab.observer import rundir, streamfile, work
+from lab.observer.child import Stop
 from lab.observer.health import Health
 from lab.observer.load import Load
 from lab.observer.spec import LoadSpec
@@ -41,7 +42,7 @@ def lines(run: Path, stream: str) -> Lines:
 
 def test_the_load_worker_loads_until_it_is_asked_to_end(tmp_path: Path) -> None:
     async def scenario() -> Lines:
-        stop = asyncio.Event()
+        stop = Stop()
 
         async def count(_: Received, line: Line) -> None:
             if len(service.received) == 30:
@@ -60,14 +61,35 @@ def test_the_load_worker_loads_until_it_is_asked_to_end(tmp_path: Path) -> None:
     assert found[-1] == {**found[-1], "kind": "closed", "lines": len(found)}
     health = [line for line in found if line["kind"] == "health"][-1]
     requests = [line for line in found if line["kind"] == "request"]
+    assert not any(line["kind"] == "lost" for line in found)
     assert health["planned"] == health["done"] == len(requests)
+
+
+def test_a_load_that_ends_for_a_reason_tells_it_before_its_last_line(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        stop = Stop()
+        stop.reason = "nobody has read for 120 s"
+        stop.set()
+        async with serving() as service:
+            await work.load(begin(tmp_path, spec(service.url)), stop)
+
+    asyncio.run(scenario())
+
+    *_, lost, closed = found = lines(tmp_path / "r1", "load")
+    assert {**lost, "t": 0} == {
+        "kind": "lost",
+        "t": 0,
+        "what": "reader",
+        "detail": "nobody has read for 120 s",
+    }
+    assert (closed["kind"], closed["lines"]) == ("closed", len(found))
 
 
 def test_the_watcher_follows_all_objects_until_it_is_asked_to_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario() -> Lines:
-        stop = asyncio.Event()
+        stop = Stop()
         run = begin(tmp_path, spec("http://127.0.0.1:1"))
         async with api_server(*(Listing("1", (pod("a", "1"),)) for _ in range(7))) as server:
             monkeypatch.setattr(Access, "of_pod", lambda: Access(server.url))
@@ -91,7 +113,7 @@ def test_the_database_worker_samples_and_says_that_it_is_there(
     found: Lines = []
 
     async def scenario() -> None:
-        stop = asyncio.Event()
+        stop = Stop()
         run = begin(tmp_path, spec("http://127.0.0.1:1", sample_hz=50.0))
         working = asyncio.create_task(work.database(run, stop))
         async with asyncio.timeout(40):
@@ -117,7 +139,7 @@ def test_a_worker_that_fails_leaves_its_stream_open(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         with pytest.raises(RuntimeError, match="not in a pod"):
-            await work.watch(run, asyncio.Event())
+            await work.watch(run, Stop())
 
     asyncio.run(scenario())
 
