@@ -57,10 +57,9 @@ class ClusterStage:
         self._facts = self._read_back()
 
     def start(self, run: str, load: Load) -> None:
-        service = self.client.get(f"{BASE}/services/chirps")
         spec = load.to_json() | {
             "run": run,
-            "target": f"http://{service['spec']['clusterIP']}:80",
+            "target": self._facts["target"],
             "users": self._facts["seeded_users"],
             "chirps": self._facts["seeded_chirps"],
             "namespace": NAMESPACE,
@@ -135,6 +134,7 @@ class ClusterStage:
             "SELECT count(*) FROM users; SELECT count(*) FROM chirps; SHOW server_version;"
         )
         users, chirps, postgres = (row[0] for row in seeded)
+        service = self.client.get(f"{BASE}/services/chirps")["spec"]
         return {
             "stage": NAME,
             "distribution": record.distribution,
@@ -142,6 +142,8 @@ class ClusterStage:
             "clock": HONEST,
             "nodes": len(record.nodes),
             "postgres": postgres,
+            # The way of the service's users: by kube-proxy, which chooses a pod a connection.
+            "target": f"http://{service['clusterIP']}:{service['ports'][0]['port']}",
             "profile": told.profile,
             "release": told.release,
             "replicas": told.replicas,

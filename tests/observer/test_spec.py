@@ -33,7 +33,7 @@ class Cluster:
 
 def test_what_the_lab_asks_for_is_a_load_and_nothing_is_left_to_be_guessed() -> None:
     cluster: Any = Cluster()
-    facts = {"seeded_users": 50, "seeded_chirps": 500}
+    facts = {"target": "http://10.96.0.9:80", "seeded_users": 50, "seeded_chirps": 500}
     unused: Any = None
 
     ClusterStage(unused, cluster, unused, _facts=facts).start("s01-1", Load())

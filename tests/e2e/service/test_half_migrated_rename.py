@@ -49,6 +49,18 @@ def test_as_many_fail_as_the_observed_rollout_predicts(told: dict[str, dict[str,
     assert all(check["ok"] and check["predicted"] > 0 for check in sizes)
 
 
+def test_the_client_takes_the_users_path(served: Served, played: Done) -> None:
+    path = served.newest(NAME) / "careful" / "history.jsonl"
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    address = served.kubectl("get", "service", "chirps", "-o", "jsonpath={.spec.clusterIP}")
+
+    fresh = [e for e in events if e["kind"] == "request" and e["stream"] == "fresh"]
+    baseline = [e["pod"] for e in fresh if e["release"] == "v1"]
+    assert events[0]["facts"]["target"] == f"http://{address}:80"
+    # Through the Service every connection may meet another pod; a forwarded port has one.
+    assert len(set(baseline)) == events[0]["facts"]["replicas"]
+
+
 def test_each_object_names_what_a_script_looks_for(told: dict[str, dict[str, Any]]) -> None:
     for each in told.values():
         assert each["scenario"] == NAME
