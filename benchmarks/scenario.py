@@ -136,7 +136,7 @@ def lines(rows: Sequence[Row]) -> Iterator[str]:
     yield ""
     yield (
         "| variant | outcome | wall | requests | failed | fresh: predicted / measured "
-        "| keepalive | lag p99 | lag max | observer CPU | load before |"
+        "| keepalive | lag p99, worst second | lag max | observer CPU | load before |"
     )
     yield "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
     yield from map(_row, rows)
