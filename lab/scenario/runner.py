@@ -151,7 +151,8 @@ class _Playing:
     def _observe_baseline(self) -> None:
         self._tape.begin("baseline")
         end = self._tape.in_s(self._scenario.baseline_s)
-        while self._tape.now() < end:
+        # Not by the clock alone: what an observer that is away has seen is still to come.
+        while not self._tape.is_over(end):
             self._look()
         # The line of what was sent last is written when it is answered, and read after that.
         self._look()

@@ -7,7 +7,7 @@ What the client itself did badly counts within the verdict window only.
 
 from collections.abc import Iterator
 
-from lab.scenario import attention, completeness
+from lab.scenario import attention, completeness, waiting
 from lab.scenario.evidence import verdict_window
 from lab.scenario.history import History
 from lab.scenario.model import Scenario, Variant
@@ -46,7 +46,9 @@ def _broken_off(history: History) -> Reasons:
         yield f"{event['what']} lost: {event.get('detail', '')}"
     for event in history.of("step"):
         if event["what"] == "timed_out" and event["name"] != "settle":
-            yield f"step {event['name']!r} waited in vain until {event.get('detail', '')}"
+            pods = waiting.reasons(history)
+            told = f" (pods wait: {', '.join(pods)})" if pods else ""
+            yield f"step {event['name']!r} waited in vain until {event.get('detail', '')}{told}"
 
 
 def _unfinished(history: History) -> Reasons:

@@ -8,6 +8,7 @@ the start means that it was restarted and what it had in its head is gone.
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,12 +112,14 @@ class Observer:
             return
 
     def forget(self, run: str) -> None:
-        """End whatever of the run is left. Absent is fine, and so is another instance."""
+        """End whatever of the run is left.
+
+        Absent is fine, and so is another instance. One that does not answer now ends a run
+        by itself that nobody reads any more.
+        """
         self.instance = ""
-        try:
+        with suppress(ObserverLost, ClusterUnreachable):
             self._ask("DELETE", f"/runs/{run}")
-        except ObserverLost:
-            return
 
     def _ask(
         self,

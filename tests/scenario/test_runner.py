@@ -464,6 +464,14 @@ def test_an_api_that_is_away_for_ten_seconds_spoils_nothing():
     assert len(play.told("note")) == 2
 
 
+def test_a_baseline_is_judged_when_what_was_seen_of_it_has_come():
+    scenario = scenario_of(Nudge())
+    play = Play(scenario)
+    play.stage.trouble = away(scenario.baseline_s + 5, play.time, after_s=1)
+
+    assert play.run().outcome is Outcome.PREVENTED
+
+
 def test_an_api_that_stays_away_is_an_error_after_recovery():
     play = Play(scenario_of(*(Nudge(f"n{n}", lasting=True) for n in range(9))))
     play.stage.trouble = away(100, play.time, after_s=11)

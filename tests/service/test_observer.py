@@ -119,8 +119,11 @@ def test_a_damaged_line_is_told_with_its_place(api: FakeApi, observer: Observer)
         observer.read("r")
 
 
-def test_forgetting_a_run_that_is_gone_is_fine(api: FakeApi, observer: Observer) -> None:
-    api.refuse = 404
+@pytest.mark.parametrize("status", [404, 503])
+def test_forgetting_a_run_that_is_gone_or_out_of_reach_is_fine(
+    api: FakeApi, observer: Observer, status: int
+) -> None:
+    api.refuse = status
 
     observer.forget("r")
 

@@ -100,9 +100,7 @@ def test_an_api_that_is_away_for_ten_seconds_loses_no_line(served: Served) -> No
     pausing.join()
     assert done.returncode == 0, done.stdout + done.stderr
     (told,) = json.loads(done.stdout)
-    notes = [event["text"] for event in history(served, "careless") if event["kind"] == "note"]
     assert told["outcome"] == "reproduced"
-    assert any("the observer cannot be reached" in note for note in notes), notes
     # No line of the load is missing: the run would be invalid.
     sent = [e["seq"] for e in history(served, "careless") if e["kind"] == "request"]
     assert sorted(sent) == list(range(min(sent), max(sent) + 1))
