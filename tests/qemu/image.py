@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.artifacts import debian, noderoot
+from lab.artifacts import debian, mmdebstrap
 from lab.errors import NotRoot
 from lab.files import make_dir
 from lab.machines.commands import run
@@ -105,7 +105,7 @@ def options(scratch: Path) -> Iterator[str]:
     yield "--dpkgopt=force-unsafe-io"
     yield from (f"--dpkgopt=path-exclude={pattern}" for pattern in recipe.EXCLUDED)
     yield '--aptopt=Acquire::Languages "none"'
-    yield from (f"--aptopt={line}" for line in noderoot.host_proxy())
+    yield from (f"--aptopt={line}" for line in mmdebstrap.host_proxy())
     # Before the kernel's own installation, which makes the initrd.
     yield f"--essential-hook=sync-in {scratch / 'initrd'} /"
     yield f'--customize-hook=chroot "$1" useradd --create-home --shell /bin/bash {recipe.USER}'
