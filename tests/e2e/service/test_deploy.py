@@ -134,6 +134,7 @@ def test_the_default_profile_is_deployed_in_place_of_the_other(served: Served) -
     assert spec["strategy"]["rollingUpdate"] == {"maxSurge": "25%", "maxUnavailable": "25%"}
 
 
+@pytest.mark.long
 def test_without_a_service_nothing_is_played_and_no_run_is_left(home: Home) -> None:
     home.must("up", "--nodes", "1")
 
