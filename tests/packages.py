@@ -2,8 +2,8 @@
 
 import sys
 
-from tests.qemu.packages import PACKAGES as MACHINE
-from tests.report.browser import PACKAGES as BROWSER
+from tests.qemu.packages import PACKAGES
+from tests.report.browser import packages
 
 if __name__ == "__main__":
-    sys.stdout.write(" ".join(sorted({*MACHINE, *BROWSER})) + "\n")
+    sys.stdout.write(" ".join(sorted({*PACKAGES, *packages()})) + "\n")

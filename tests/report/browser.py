@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("chromium",)
-BINARY = "chromium"
+# Ubuntu's package of that name brings a snap; its hosted machines have the other one.
+BINARIES = ("chromium", "google-chrome")
 ANSWER_WITHIN_S = 60.0
 
 Message = dict[str, Any]
@@ -128,7 +128,7 @@ class Page:
 @contextmanager
 def browser() -> Iterator[Page]:
     """Start a browser with a profile of its own; end it and remove the profile."""
-    assert shutil.which(BINARY), f"{BINARY} is not installed: apt-get install {' '.join(PACKAGES)}"
+    assert find_binary(), f"none of {', '.join(BINARIES)} is installed: apt-get install chromium"
     profile = tempfile.mkdtemp(prefix="chromium-")
     their_in, to_browser = os.pipe()
     from_browser, their_out = os.pipe()
@@ -152,10 +152,22 @@ def _remove(profile: Path) -> None:
         assert time.monotonic() < deadline, f"{profile} cannot be removed"
 
 
+def find_binary() -> str | None:
+    """Return the path of the first browser there is."""
+    return next(filter(None, map(shutil.which, BINARIES)), None)
+
+
+def packages() -> tuple[str, ...]:
+    """Return what has to be installed for a browser to be there."""
+    return () if find_binary() else ("chromium",)
+
+
 def _start(profile: Path, their_in: int, their_out: int) -> "subprocess.Popen[bytes]":
     """Start it; it reads commands on descriptor 3 and answers on 4."""
+    binary = find_binary()
+    assert binary
     command = [
-        BINARY,
+        binary,
         "--headless",
         "--no-sandbox",
         "--disable-gpu",
