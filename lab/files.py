@@ -2,13 +2,14 @@
 
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lab.errors import HostUnfit, NoSpace
+from lab.errors import HostUnfit, InvalidValue, NoSpace
 from lab.paths import Caller
 
 ENOSPC, EDQUOT = 28, 122
@@ -51,6 +52,20 @@ def write_atomic(path: Path, content: bytes | str, *, owner: Caller, mode: int =
             Path(temporary).unlink(missing_ok=True)
             raise
         sync_directory(path.parent)
+
+
+def require_target(file: Path, *, hint: str) -> None:
+    """Raise unless a file can be put there: before anything is made for it, and not after.
+
+    A device or a link in its place is refused: what is written would replace it.
+    """
+    directory = file.absolute().parent
+    if not directory.is_dir():
+        raise InvalidValue(f"there is no directory {directory}", hint=f"mkdir -p {directory}")
+    if not os.access(directory, os.W_OK):
+        raise HostUnfit(f"{directory} cannot be written to", hint=f"ls -ld {directory}")
+    if os.path.lexists(file) and not stat.S_ISREG(file.lstat().st_mode):
+        raise InvalidValue(f"{file} is there and no regular file", hint=hint)
 
 
 def write_json(path: Path, value: Any, *, owner: Caller, mode: int = 0o600) -> None:

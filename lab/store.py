@@ -137,7 +137,7 @@ class Store:
     def objects(self, run: Run) -> list[dict[str, Any]]:
         """Return a JSON object a variant: the verdict, where it was come by, and the run.
 
-        A variant that was never judged has `outcome` None and no more than what began it.
+        A variant without a verdict that can be read has `outcome` None, and what began it.
         """
         return [self._object(run, variant) for variant in run.variants]
 
@@ -145,7 +145,7 @@ class Store:
         begun = {"scenario": run.scenario, "variant": variant, **_first_told(run.history(variant))}
         try:
             verdict = self.read_verdict(run, variant)
-        except NoSuchRun:
+        except (NoSuchRun, HistoryDamaged):
             return {**begun, "outcome": None, "run": run.id}
         told = {**verdict.to_json(), "requests": verdict.figures.requests, "run": run.id}
         return {**begun, **told}
@@ -219,7 +219,10 @@ def _age(run: Run) -> tuple[str, int, str]:
 
 
 def _read_object(path: Path) -> dict[str, Any]:
-    found = json.loads(path.read_bytes())
+    try:
+        found = json.loads(path.read_bytes())
+    except RecursionError as exc:
+        raise ValueError("it is nested too deeply") from exc
     if not isinstance(found, dict):
         raise ValueError("it is no JSON object")  # noqa: TRY004 - the content is wrong, not a type
     return found

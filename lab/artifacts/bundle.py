@@ -19,8 +19,7 @@ from lab.artifacts import cache, layout
 from lab.artifacts.compression import compressed_by_name
 from lab.artifacts.manifest import parse_manifest
 from lab.artifacts.recipe import Artifact, Recipe, architecture, digest_text
-from lab.errors import HostUnfit, InvalidValue
-from lab.files import give_to, says_where_it_is_full, sync_directory
+from lab.files import give_to, require_target, says_where_it_is_full, sync_directory
 from lab.paths import Paths
 from lab.progress import Progress, Task
 
@@ -46,7 +45,7 @@ def export_bundle(
     The suffix chooses the compression: `.tar`, `.gz`, `.zst`; any other gets what
     this host does best.
     """
-    require_target(file)
+    require_target(file, hint="lab artifacts export lab-bundle.tar")
     artifacts = tuple(cache.ensure(recipes, paths=paths, progress=progress).values())
     with progress.task("Checking artifacts"):
         for artifact in artifacts:
@@ -63,22 +62,6 @@ def export_bundle(
             raise
         sync_directory(file.absolute().parent)
     return artifacts
-
-
-def require_target(file: Path) -> None:
-    """Raise unless a file can be put there: before minutes of building, and not after.
-
-    A device or a link in its place is refused: the bundle would replace it.
-    """
-    directory = file.absolute().parent
-    if not directory.is_dir():
-        raise InvalidValue(f"there is no directory {directory}", hint=f"mkdir -p {directory}")
-    if not os.access(directory, os.W_OK):
-        raise HostUnfit(f"{directory} cannot be written to", hint=f"ls -ld {directory}")
-    if os.path.lexists(file) and not stat.S_ISREG(file.lstat().st_mode):
-        raise InvalidValue(
-            f"{file} is there and no regular file", hint="lab artifacts export lab-bundle.tar"
-        )
 
 
 def write(output: IO[bytes], artifacts: Sequence[Artifact], task: Task) -> None:

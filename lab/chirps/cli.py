@@ -117,6 +117,10 @@ def table(status: "Status") -> str:
     ]
     head = f"version  state    {'applied at':<19}  file"
     last = "up to date" if status.is_up_to_date else "not up to date"
+    unknown = [str(line.version) for line in status.lines if line.state == "unknown"]
+    if unknown:
+        # What another track or a newer release applied: nothing to do here is not the same.
+        last = f"ahead of these files, which do not know {', '.join(unknown)}; see --track"
     return "\n".join((head, *rows, f"the database has version {status.version}: {last}"))
 
 

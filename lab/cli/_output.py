@@ -53,10 +53,15 @@ def note(text: str) -> None:
         _write(sys.stderr, text)
 
 
+# What is shown may come from files and from a cluster; none of it may steer the terminal.
+CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), "�")
+del CONTROLS[ord("\n")], CONTROLS[ord("\t")]
+
+
 def _write(stream: TextIO, text: str) -> None:
     """Write a line, unless whoever read has seen enough: then the command goes on unread."""
     try:
-        print(text, file=stream, flush=True)
+        print(text.translate(CONTROLS), file=stream, flush=True)
     except BrokenPipeError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

@@ -104,8 +104,7 @@ def html(
     from lab.report.files import write_page
 
     found = open_store(runs).find(run)
-    target = output.absolute() if output else None
-    page = write_page(found.path, owner=find_paths().caller, target=target)
+    page = write_page(found.path, owner=find_paths().caller, target=output)
     _output.show(f"Wrote {page}, {page.stat().st_size / 1e3:.0f} kB")
 
 
@@ -123,6 +122,8 @@ def recheck(
         lab report recheck latest
     """
     from lab import content
+    from lab.paths import find_paths
+    from lab.report.files import PAGE, write_page
     from lab.scenario import loader
     from lab.stages.play import exit_code
     from lab.stages.play import recheck as judge_again
@@ -132,6 +133,8 @@ def recheck(
     loaded = loader.load(scenarios or content.folder("scenarios"), found.scenario)
     judged = judge_again(loaded, found, store=store)
     verdicts = [verdict for verdict, _ in judged]
+    if (found.path / PAGE).exists():
+        write_page(found.path, owner=find_paths().caller)
     if json:
         _output.show_json(store.objects(found))
     else:

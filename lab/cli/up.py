@@ -63,16 +63,16 @@ def up(
         f"{record.version}"
     )
     if result.changed:
-        _show_next(name)
+        _show_next(name, record.nodes[-1].name)
 
 
-def _show_next(name: str) -> None:
+def _show_next(name: str, node: str) -> None:
     option = "" if name == "lab" else f" --name {name}"
     _output.show(
         "\nTry next:\n"
         f"  lab status{option}\n"
         f"  lab kubectl{option} get pods -A -o wide\n"
         f'  kubectl --kubeconfig "$(lab kubeconfig{option})" get nodes\n'
-        f"  lab ssh{option} n3\n"
+        f"  lab ssh{option} {node}\n"
         f"  lab down{option}"
     )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lab.files import write_atomic
+from lab.files import require_target, write_atomic
 from lab.paths import Caller
 from lab.report import page, view
 
@@ -11,7 +11,8 @@ PAGE = "report.html"
 
 def write_page(run: Path, *, owner: Caller, target: Path | None = None) -> Path:
     """Render the run in directory `run` and return where its page is: beside the histories, or
-    at `target`. Raises NoSuchRun, HistoryDamaged, NoSpace."""
+    at `target`. Raises NoSuchRun, HistoryDamaged, NoSpace, InvalidValue."""
     place = target or run / PAGE
+    require_target(place, hint="lab report html --output report.html")
     write_atomic(place, page.render(view.load(run)), owner=owner, mode=0o644)
     return place

@@ -11,7 +11,7 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.errors import NoSuchScenario, ScenarioInvalid
+from lab.errors import Interrupted, NoSuchScenario, ScenarioInvalid
 from lab.scenario import guide as guides
 from lab.scenario import mistakes
 from lab.scenario.guide import Guide
@@ -59,8 +59,11 @@ def _near(name: str, known: tuple[str, ...]) -> str:
 def _run(path: Path, name: str) -> tuple[Scenario | None, list[str]]:
     try:
         scenario = runpy.run_path(str(path)).get("scenario")
-    except Exception as exc:
-        # Anything may be written in the file, so anything may be raised by it.
+    except Interrupted:
+        raise
+    except (Exception, SystemExit) as exc:
+        # Anything may be written in the file, so anything may be raised by it; a file that
+        # exits must not end lab with the status of a verdict.
         return None, [_where(exc, path)]
     if not isinstance(scenario, Scenario):
         return None, [f"{FILE} sets no `scenario` of type Scenario (found {scenario!r})"]
@@ -74,7 +77,7 @@ def _run(path: Path, name: str) -> tuple[Scenario | None, list[str]]:
     return scenario, found
 
 
-def _where(error: Exception, path: Path) -> str:
+def _where(error: BaseException, path: Path) -> str:
     """Name the line of the file where the error came from, not that of the engine."""
     if isinstance(error, SyntaxError):
         return f"{FILE} line {error.lineno}: {error.msg}"

@@ -14,7 +14,7 @@ TITLES = {
     "recover": "recovering",
     "settle": "waiting until it is quiet",
     "verify": "auditing what was acknowledged",
-    "teardown": "judging",
+    "teardown": "closing the run",
 }
 
 

@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lab.errors import EXIT_INVALID, EXIT_NOT_AS_PREDICTED, BadInput
+from lab.errors import (
+    EXIT_INVALID,
+    EXIT_NOT_AS_PREDICTED,
+    BadInput,
+    HistoryDamaged,
+    NoSuchRun,
+)
 from lab.lifecycle.lab import Lab, require_root
 from lab.lifecycle.lock import exclusive
 from lab.paths import Paths
@@ -129,6 +135,8 @@ def recheck(loaded: Loaded, run: Run, *, store: Store) -> tuple[tuple[Verdict, b
 
     Raises HistoryDamaged, and BadInput for a variant that the scenario no longer has.
     """
+    if not run.variants:
+        raise HistoryDamaged(f"run {run.id} holds no history", hint=f"ls -l {run.path}")
     found = []
     for name in run.variants:
         (variant,) = choose(loaded.scenario, name)
@@ -139,6 +147,7 @@ def recheck(loaded: Loaded, run: Run, *, store: Store) -> tuple[tuple[Verdict, b
 
 
 def _differs(store: Store, run: Run, verdict: Verdict) -> bool:
-    return not run.verdict(verdict.variant).exists() or (
-        store.read_verdict(run, verdict.variant) != verdict
-    )
+    try:
+        return store.read_verdict(run, verdict.variant) != verdict
+    except (NoSuchRun, HistoryDamaged):
+        return True

@@ -4,7 +4,8 @@ import socket
 
 import pytest
 
-from lab.chirps.cli import main
+from lab.chirps.cli import main, table
+from lab.chirps.migrate import Line, State, Status
 
 NOWHERE = {"PGHOST": "127.0.0.1", "PGPORT": "1"}
 
@@ -76,3 +77,16 @@ def test_an_unknown_track_ends_with_2_and_names_those_there_are(
     assert main(["migrate", "status", "--track", "../base"], NOWHERE) == 2
 
     assert "base, rename-careful, rename-careless, rename-control" in capsys.readouterr().err
+
+
+def test_a_schema_from_elsewhere_is_not_called_up_to_date() -> None:
+    lines = (
+        Line(5, State.APPLIED, None, "00005_membership.sql", {}),
+        Line(6, State.UNKNOWN, None, None, {}),
+    )
+
+    told = table(Status("base", 6, lines))
+
+    assert told.splitlines()[-1] == (
+        "the database has version 6: ahead of these files, which do not know 6; see --track"
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lab import content
-from lab.errors import NoSuchScenario, ScenarioInvalid
+from lab.errors import Interrupted, NoSuchScenario, ScenarioInvalid
 from lab.scenario import guide, loader
 
 NAME = "half-migrated-rename"
@@ -185,3 +185,19 @@ def test_a_guide_is_read_into_its_parts():
 )
 def test_what_is_missing_in_a_guide_is_told(before: str, after: str, wrong: str):
     assert any(wrong in each for each in guide.parse(GUIDE.replace(before, after))[1])
+
+
+def test_a_file_that_exits_is_a_mistake_and_no_verdict(folder: Path):
+    path = folder / NAME / "scenario.py"
+    path.write_text(path.read_text() + "\nraise SystemExit(0)\n")
+
+    with pytest.raises(ScenarioInvalid, match="SystemExit: 0"):
+        loader.load(folder, NAME)
+
+
+def test_an_interruption_while_a_file_is_read_is_passed_on(folder: Path):
+    path = folder / NAME / "scenario.py"
+    path.write_text("from lab.errors import Interrupted\nraise Interrupted('interrupted')\n")
+
+    with pytest.raises(Interrupted):
+        loader.load(folder, NAME)
