@@ -1,6 +1,8 @@
 """Run what an image holds without a container runtime: its layers unpacked, in namespaces."""
 
 import json
+import os
+import signal
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -8,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from lab.machines.processes import children
 
 ENTER = """\
 root=$1 user=$2; shift 2
@@ -49,6 +53,10 @@ class Unpacked:
             try:
                 yield process
             finally:
+                # unshare's own --kill-child is lost when the program changes its user: the
+                # kernel forgets the signal of a dead parent then, prctl(2).
+                for child in children(process.pid):
+                    os.kill(child, signal.SIGKILL)
                 process.kill()
                 process.wait()
 
