@@ -9,6 +9,7 @@ The pool has a fixed size. A connection is looked at before it is used, so a res
 costs the requests that were in flight and no others.
 """
 
+import asyncio
 import select
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -116,7 +117,9 @@ class Database:
         try:
             yield connection
         finally:
-            await self.pool.putconn(connection)
+            # Shielded: a caller whose time is up while the pool takes it back would lose it,
+            # and the pool would be smaller for ever.
+            await asyncio.shield(self.pool.putconn(connection))
 
     async def _take(self, deadline: float) -> Connection:
         """Return the first connection that is alive; those that are not are replaced.
