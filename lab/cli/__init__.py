@@ -12,6 +12,7 @@ from lab.cli import (
     artifacts,
     doctor,
     down,
+    node,
     power,
     report,
     scenario,
@@ -46,6 +47,7 @@ app.command(context_settings=access.PASS_ON)(service.chirps)
 app.command()(power.stop)
 app.command()(power.start)
 app.command()(down.down)
+app.add_typer(node.app, name="node")
 app.add_typer(scenario.app, name="scenario")
 app.add_typer(report.app, name="report")
 app.add_typer(artifacts.app, name="artifacts")

@@ -1,11 +1,14 @@
 """lab up: make a lab, or bring one to where it should be."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lab.cli import _output
 from lab.cli._options import Json, Name, Timeout
+
+if TYPE_CHECKING:
+    from lab.lifecycle.plan import Action
 
 
 def up(
@@ -13,9 +16,15 @@ def up(
     nodes: Annotated[
         int | None, typer.Option("--nodes", help="How many nodes; 6 for a new lab.")
     ] = None,
+    servers: Annotated[
+        int | None, typer.Option("--servers", help="How many of them are servers: 1, or 3 for HA.")
+    ] = None,
     distribution: Annotated[
         str, typer.Option("--distribution", help="How the cluster is made: kubeadm.")
     ] = "kubeadm",
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what would be done and why; change nothing.")
+    ] = False,
     timeout: Timeout = None,
     json: Json = False,
 ) -> None:
@@ -28,17 +37,26 @@ def up(
         sudo lab up
 
         sudo lab up --name demo --nodes 3
+
+        sudo lab up --servers 3
+
+        lab up --plan
     """
     from lab.lifecycle.bounds import Bounds
-    from lab.lifecycle.up import up
+    from lab.lifecycle.up import Wanted, plan_up, up
     from lab.paths import find_paths
     from lab.provision.distribution import choose
 
+    wanted = Wanted(nodes, servers)
+    if plan:
+        found = plan_up(find_paths(), name, wanted=wanted, distribution=choose(distribution))
+        _show_plan(name, found, json=json)
+        return
     progress = _output.make_progress()
     result = up(
         find_paths(),
         name,
-        node_count=nodes,
+        wanted=wanted,
         distribution=choose(distribution),
         progress=progress,
         bounds=Bounds.of(timeout),
@@ -52,6 +70,8 @@ def up(
                 "distribution": record.distribution,
                 "version": record.version,
                 "nodes": [node.name for node in record.nodes],
+                "servers": [node.name for node in record.server_nodes],
+                "done": [{"target": a.target, "action": a.action} for a in result.done],
                 "kubeconfig": str(find_paths().lab(name) / "kubeconfig"),
                 "phases": [{"phase": title, "seconds": s} for title, s in progress.finished],
             }
@@ -64,6 +84,18 @@ def up(
     )
     if result.changed:
         _show_next(name, record.nodes[-1].name)
+
+
+def _show_plan(name: str, actions: "tuple[Action, ...]", *, json: bool) -> None:
+    if json:
+        _output.show_json({"name": name, "changes": len(actions), "actions": actions})
+        return
+    if not actions:
+        _output.show(f"Lab {name} is up; lab up would change nothing")
+        return
+    rows = [(action.target, action.action, action.why) for action in actions]
+    _output.show_table(("where", "what", "why"), rows)
+    _output.show(f"\n{len(actions)} changes; nothing was changed yet")
 
 
 def _show_next(name: str, node: str) -> None:

@@ -8,15 +8,14 @@ from lab.kube import identity, nodes, tokens
 from lab.kube.client import Client
 from lab.lifecycle.bounds import Bounds
 from lab.lifecycle.lab import Lab
+from lab.lifecycle.plan import CLUSTER, HOST, Done
 from lab.machines import cgroups, network
 from lab.machines.topology import Node
 from lab.progress import Progress, Task
 from lab.provision import readiness
 from lab.provision.child import Child, Phase
-from lab.provision.distribution import Admission, Distribution, Settings
+from lab.provision.distribution import Distribution, Outputs, Settings
 from lab.provision.kubeadm_phases import make_token
-
-Outputs = dict[str, str]
 
 
 def start_child(lab: Lab) -> Child:
@@ -32,16 +31,18 @@ class Cluster:
     distribution: Distribution
     bounds: Bounds
     progress: Progress
+    done: Done
 
     @property
     def server(self) -> Node:
-        return self.lab.record.nodes[0]
+        """Return the server that made the cluster."""
+        return self.lab.record.server_nodes[0]
 
     @property
     def waiting(self) -> tuple[Node, ...]:
-        """Return the agents that are not known to have joined."""
+        """Return the nodes that are not known to have joined."""
         joined = self.lab.record.joined
-        return tuple(n for n in self.lab.record.nodes[1:] if n.name not in joined)
+        return tuple(node for node in self.lab.record.nodes if node.name not in joined)
 
     def needs_provisioning(self) -> bool:
         """Whether a node has not joined, or the admin's access must be asked for again."""
@@ -49,13 +50,13 @@ class Cluster:
         return not joined or not self.lab.has_own_kubeconfig()
 
     def provision(self, child: Child) -> None:
-        """Prepare all nodes and make the server beside it, then let the agents join."""
+        """Prepare all nodes and make the first server beside it, then let the others join."""
         token = make_token()
         outputs = self._start(child, token)
         client = self._introduce(outputs)
         readiness.apply_coredns(client, self.distribution.coredns_image)
         if self.waiting:
-            self._join(child, client, outputs, token)
+            self._join(child, client, outputs)
 
     def check(self) -> None:
         """Return when everything has been seen to work; nothing of the check stays behind."""
@@ -78,6 +79,7 @@ class Cluster:
             # spoken, and a kubelet that starts may first say that it is not, for 10 s.
             self._wait_for_nodes(client, task)
         self.lab.update(gate_passed=True)
+        self.done.add(CLUSTER, "check")
 
     def _wait_for_nodes(self, client: Client, task: Task) -> None:
         record = self.lab.record
@@ -104,36 +106,63 @@ class Cluster:
                     ) from exc
                 time.sleep(0.2)
 
-    def _start(self, child: Child, token: str) -> Outputs:
-        record = self.lab.record
-        new = tuple(node for node in record.nodes if node.name not in record.joined)
-        phase = self.distribution.start_phase(record.nodes, self._settings(), token=token, new=new)
-        return self._run(child, phase)[self.server.name]
+    def _start(self, child: Child, token: str) -> dict[str, str]:
+        new = self.waiting
+        phase = self.distribution.start_phase(
+            self.lab.record.nodes, self._settings(), token=token, new=new
+        )
+        outputs = self._run(child, phase)[self.server.name]
+        for node in new:
+            self.done.add(node.name, "prepare")
+        if self.server in new:
+            self.done.add(self.server.name, "make cluster")
+        return outputs | {"token": token}
 
     def _introduce(self, outputs: Outputs) -> Client:
         """Record who the cluster is, write the kubeconfig, and return a checked client."""
         admin = outputs["admin_kubeconfig"]
         if not self.lab.record.identity:
             self.lab.update(identity=identity.read(self.lab.access(admin)))
+        if not self.lab.has_own_kubeconfig():
+            self.done.add(HOST, "write kubeconfig")
         self.lab.write_kubeconfig(admin)
         self.lab.update(joined=self.lab.record.with_joined(self.server.name).joined)
         return self.lab.connect()
 
-    def _join(self, child: Child, client: Client, outputs: Outputs, token: str) -> None:
-        agents = self.waiting
-        admission = Admission(token, outputs["ca"], outputs["kube_proxy_config"])
+    def _join(self, child: Child, client: Client, outputs: Outputs) -> None:
+        token = outputs["token"]
         tokens.allow(client, token)
-        for node in agents:
+        for node in self.waiting:
             # A node of that name may be left from a try that was cut short; kubeadm
             # refuses to join beside one that still counts as Ready.
             nodes.delete(client, node.name)
-        self._run(child, self.distribution.join_phase(agents, self.server, admission))
+        servers = tuple(node for node in self.waiting if node.is_server)
+        if servers:
+            self._tell_joined(child)
+        for server in servers:
+            self._run(child, self.distribution.join_server_phase(server, self.server, outputs))
+            self._note_joined(server)
+        agents = self.waiting
+        if agents:
+            self._run(child, self.distribution.join_phase(agents, self.server, outputs))
+            self._note_joined(*agents)
         # Only now: a kubeadm whose caller was cut short goes on, and would wait for minutes.
         tokens.revoke(client, token)
-        names = [node.name for node in agents]
-        self.lab.update(joined=self.lab.record.with_joined(*names).joined)
 
-    def _run(self, child: Child, phase: Phase) -> dict[str, Outputs]:
+    def _tell_joined(self, child: Child) -> None:
+        """Tell nodes that joined before which servers there will be; new ones know already."""
+        nodes = self.lab.record.nodes
+        joined = tuple(n for n in nodes if n not in self.waiting and n != self.server)
+        if joined:
+            self._run(child, self.distribution.know_phase(joined, nodes))
+
+    def _note_joined(self, *joined: Node) -> None:
+        names = [node.name for node in joined]
+        self.lab.update(joined=self.lab.record.with_joined(*names).joined)
+        for node in joined:
+            self.done.add(node.name, "join as server" if node.is_server else "join")
+
+    def _run(self, child: Child, phase: Phase) -> dict[str, dict[str, str]]:
         """Run a phase, showing its operations; return node → what was read from it."""
         title = phase.title[0].upper() + phase.title[1:]
         with self.progress.task(title) as task:

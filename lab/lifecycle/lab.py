@@ -1,6 +1,7 @@
 """One lab with everything that acts on it."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -18,6 +19,7 @@ from lab.machines import placement
 from lab.machines.keys import Keys
 from lab.machines.processes import current_boot_id
 from lab.machines.sandbox import Sandbox
+from lab.machines.topology import Node
 from lab.paths import Paths
 
 
@@ -75,6 +77,13 @@ class Lab:
         changed = replace(self.record, **changes)  # type: ignore[arg-type]
         records.save(self.paths, changed)
         self.record = changed
+
+    def set_nodes(self, nodes: Iterable[Node], **changes: object) -> None:
+        """Change which nodes the lab should have."""
+        changed = self.record.with_nodes(nodes)
+        self.record = replace(changed, **changes)  # type: ignore[arg-type]
+        records.save(self.paths, self.record)
+        self.sandbox = replace(self.sandbox, nodes=self.record.nodes)
 
     def access(self, admin: str) -> Access:
         """Return the admin's access to the API as the host reaches it: over loopback."""

@@ -4,6 +4,7 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lab.files import write_json
 from lab.lifecycle.lab import Lab
@@ -31,7 +32,10 @@ DOORS = (API, SERVICE)
 
 
 def is_published(lab: Lab, door: Door = API) -> bool:
-    return _running(lab, door) is not None
+    """Whether the door is open and leads where it should."""
+    return _running(lab, door) is not None and _recorded(lab, door).get("hosts") == list(
+        _leads_to(lab, door)
+    )
 
 
 def is_all_published(lab: Lab) -> bool:
@@ -54,10 +58,14 @@ def publish_service(lab: Lab) -> None:
 
 def withdraw(lab: Lab) -> None:
     for door in DOORS:
-        found = forwarder.find(door.label(lab.record.lab_id))
-        for process in {*found, *filter(None, [_running(lab, door)])}:
-            forwarder.stop(process)
-        _file(lab, door).unlink(missing_ok=True)
+        _close(lab, door)
+
+
+def _close(lab: Lab, door: Door) -> None:
+    found = forwarder.find(door.label(lab.record.lab_id))
+    for process in {*found, *filter(None, [_running(lab, door)])}:
+        forwarder.stop(process)
+    _file(lab, door).unlink(missing_ok=True)
 
 
 def _publish_api(lab: Lab) -> None:
@@ -73,25 +81,41 @@ def _publish_api(lab: Lab) -> None:
 
 def _open(lab: Lab, door: Door, recorded: int) -> int:
     """Start the door's forwarder at its recorded port if that is still free; return the port."""
+    _close(lab, door)
     port = forwarder.free_port(recorded or door.preferred)
     lab.journal.intend_once("forwarder", lab.record.lab_id)
     process = forwarder.start(
         netns=lab.sandbox.namespace(),
-        forwards=[Forward(port, lab.record.nodes[0].address, door.port)],
+        forwards=[Forward(port, _leads_to(lab, door), door.port)],
         label=door.label(lab.record.lab_id),
         log=lab.directory / f"forwarder{door.suffix}.log",
         owner=lab.paths.caller,
     )
-    write_json(_file(lab, door), process.to_dict(), owner=lab.paths.caller)
+    leads = {"hosts": list(_leads_to(lab, door))}
+    write_json(_file(lab, door), process.to_dict() | leads, owner=lab.paths.caller)
     return port
 
 
+def _leads_to(lab: Lab, door: Door) -> tuple[str, ...]:
+    """Return the addresses behind a door: any server for the API, n1 for the service."""
+    servers = tuple(node.address for node in lab.record.server_nodes)
+    return servers if door is API else servers[:1]
+
+
 def _running(lab: Lab, door: Door) -> ProcessId | None:
-    with suppress(FileNotFoundError, ValueError, KeyError):
-        process = ProcessId.from_dict(json.loads(_file(lab, door).read_text()))
+    with suppress(ValueError, KeyError):
+        process = ProcessId.from_dict(_recorded(lab, door))
         if is_alive(process):
             return process
     return None
+
+
+def _recorded(lab: Lab, door: Door) -> dict[str, Any]:
+    """Return what was written when the door was opened; empty when there is none to read."""
+    with suppress(FileNotFoundError, ValueError):
+        found = json.loads(_file(lab, door).read_text())
+        return found if isinstance(found, dict) else {}
+    return {}
 
 
 def _file(lab: Lab, door: Door) -> Path:

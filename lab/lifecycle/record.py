@@ -1,6 +1,7 @@
 """What lab remembers of a lab it made: `lab.json` in the lab's directory."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -8,7 +9,7 @@ from typing import Any, Self
 from lab.errors import InvalidValue, LabError, NoSuchLab
 from lab.files import write_json
 from lab.kube.identity import Identity
-from lab.machines.topology import Node, check_lab_name, is_lab_name, make_nodes
+from lab.machines.topology import MAX_NODES, Node, check_lab_name, is_lab_name, nodes_of
 from lab.paths import Paths
 
 FORMAT = 1
@@ -20,8 +21,10 @@ class Record:
     """One lab.
 
     `service_port` is where the sample service is on the host's loopback, 0 as long as there is
-    none. `joined` holds the names of nodes that are known to be part of the cluster. `leaving` is
-    the command, stop or down, that began to take the lab away and has not ended.
+    none. `servers` are the numbers of the servers, `numbers` those of all nodes, or empty as long
+    as these are 1 to `node_count`. `joined` holds the names of nodes that are known to be part of
+    the cluster. `leaving` is the command, stop or down, that began to take the lab away and has
+    not ended, `removing` the number of a node that is being removed, or 0.
     """
 
     name: str
@@ -37,16 +40,36 @@ class Record:
     joined: tuple[str, ...] = ()
     gate_passed: bool = False
     leaving: str = ""
+    servers: tuple[int, ...] = (1,)
+    numbers: tuple[int, ...] = ()
+    removing: int = 0
     format: int = field(default=FORMAT)
 
     @property
     def nodes(self) -> tuple[Node, ...]:
-        return make_nodes(self.node_count)
+        return nodes_of(self.numbers or range(1, self.node_count + 1), self.servers)
+
+    @property
+    def server_nodes(self) -> tuple[Node, ...]:
+        """Return the servers; the first of them made the cluster."""
+        return tuple(node for node in self.nodes if node.is_server)
 
     @property
     def is_complete(self) -> bool:
         """Whether every node is known to be part of the cluster, and none is being removed."""
-        return len(self.joined) == self.node_count and self.leaving != "down"
+        return len(self.joined) == self.node_count and not (self.removing or self.leaving == "down")
+
+    def with_nodes(self, nodes: Iterable[Node]) -> Self:
+        """Return the record with these nodes; of others it is forgotten that they had joined."""
+        kept = tuple(nodes)
+        names = {node.name for node in kept}
+        return replace(
+            self,
+            node_count=len(kept),
+            numbers=tuple(node.number for node in kept),
+            servers=tuple(node.number for node in kept if node.is_server),
+            joined=tuple(name for name in self.joined if name in names),
+        )
 
     def with_joined(self, *names: str) -> Self:
         return replace(self, joined=tuple(sorted({*self.joined, *names})))
@@ -86,12 +109,22 @@ def parse(value: Any, *, origin: str, name: str) -> Record:
                 "artifacts": dict(value["artifacts"]),
                 "identity": Identity(**identity) if identity else None,
                 "joined": tuple(value["joined"]),
+                "servers": tuple(value.get("servers", (1,))),
+                "numbers": tuple(value.get("numbers", ())),
             }
         )
-        make_nodes(record.node_count)
+        _check_nodes(record)
     except (TypeError, ValueError, KeyError, InvalidValue) as exc:
         raise LabError(f"{origin} is damaged ({exc})", hint=hint) from exc
     return record
+
+
+def _check_nodes(record: Record) -> None:
+    numbers = [node.number for node in record.nodes]
+    if not numbers or not all(1 <= number <= MAX_NODES for number in numbers):
+        raise ValueError(f"its nodes are {numbers}")
+    if len(numbers) != record.node_count or not set(record.servers) <= set(numbers):
+        raise ValueError(f"nodes {numbers} of {record.node_count}, servers {record.servers}")
 
 
 def unknown(name: str) -> Record:

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lab import artifacts
-from lab.errors import ClusterError, InvalidValue, LabError
+from lab.errors import InvalidValue, LabError
 from lab.files import make_dir, write_json
-from lab.lifecycle import publish
+from lab.lifecycle import facts, publish
 from lab.lifecycle import record as records
 from lab.lifecycle.bounds import BOUNDS, Bounds
 from lab.lifecycle.cluster import Cluster, start_child
@@ -22,13 +22,14 @@ from lab.lifecycle.down import remove
 from lab.lifecycle.fitness import require_fit_host
 from lab.lifecycle.lab import Lab, require_root
 from lab.lifecycle.lock import exclusive
+from lab.lifecycle.plan import HOST, Action, Done, plan
 from lab.lifecycle.record import Record
+from lab.lifecycle.removal import end_removal
 from lab.lifecycle.stop import stop_nodes
-from lab.machines import keys, sysctls
-from lab.machines.topology import ID_LENGTH, check_lab_name, make_nodes
+from lab.machines import keys, netns, network, sysctls
+from lab.machines.topology import ID_LENGTH, Node, check_lab_name, make_nodes
 from lab.paths import Paths
 from lab.progress import Progress
-from lab.provision import readiness
 from lab.provision.distribution import Distribution, choose
 from lab.provision.kubeadm_phases import name_range
 from lab.residue import take_fingerprint as take
@@ -38,36 +39,66 @@ DEFAULT_NODES = 6
 
 @dataclass(frozen=True, slots=True)
 class Result:
+    """The lab as it is now, and what was done for it."""
+
     record: Record
-    changed: bool
+    done: tuple[Action, ...]
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.done)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How many nodes and servers; None means as many as the lab has, or six and one."""
+
+    nodes: int | None = None
+    servers: int | None = None
+
+    def make_nodes(self) -> tuple[Node, ...]:
+        nodes = DEFAULT_NODES if self.nodes is None else self.nodes
+        return make_nodes(nodes, 1 if self.servers is None else self.servers)
 
 
 def up(
     paths: Paths,
     name: str,
     *,
-    node_count: int | None,
+    wanted: Wanted,
     distribution: Distribution,
     progress: Progress,
     bounds: Bounds = BOUNDS,
 ) -> Result:
-    """Return when the lab is ready, and whether anything had to be changed for it.
-
-    `node_count` None means as many as the lab has, or six for a new one.
-    """
+    """Return when the lab is ready, and what had to be done for it."""
     require_root("up")
     check_lab_name(name)
-    make_nodes(DEFAULT_NODES if node_count is None else node_count)
+    nodes = wanted.make_nodes()
+    done = Done()
     with exclusive(paths, name):
-        lab = _find(paths, name, node_count)
-        if lab and is_up(lab):
-            return Result(lab.record, changed=False)
-        node_count = lab.record.node_count if lab else node_count or DEFAULT_NODES
-        if lab and not _end_leaving(lab, progress):
+        lab = _find(paths, name, wanted)
+        if lab and not lab.record.removing and is_up(lab):
+            return Result(lab.record, ())
+        nodes = lab.record.nodes if lab else nodes
+        if lab and not _end_leaving(lab, progress, done):
             lab = None
-        lab = lab or _create(paths, name, node_count, distribution, progress)
-        _converge(lab, distribution, bounds, progress)
-        return Result(lab.record, changed=True)
+        if lab and lab.record.removing:
+            done.add(f"n{lab.record.removing}", "remove")
+            end_removal(lab, distribution, bounds, progress)
+        lab = lab or _create(paths, name, nodes, distribution, progress, done)
+        converge(lab, distribution, bounds, progress, done)
+        return Result(lab.record, tuple(done.actions))
+
+
+def plan_up(
+    paths: Paths, name: str, *, wanted: Wanted, distribution: Distribution
+) -> tuple[Action, ...]:
+    """Return what `up` would do now; writes nothing."""
+    check_lab_name(name)
+    nodes = wanted.make_nodes()
+    lab = _find(paths, name, wanted)
+    found = facts.of_lab(lab) if lab else facts.of_new_lab(paths, nodes, distribution)
+    return plan(found)
 
 
 def is_up(lab: Lab) -> bool:
@@ -77,24 +108,17 @@ def is_up(lab: Lab) -> bool:
 
 def is_cluster_up(lab: Lab) -> bool:
     """Whether the nodes run, and the cluster says that it is as it was when it was checked."""
-    record = lab.record
-    if not record.gate_passed or not publish.is_published(lab):
-        return False
-    if not all(map(lab.sandbox.is_running, record.nodes)):
-        return False
-    try:
-        client = lab.connect(timeout_s=3)
-        return not readiness.judge_cluster(client, record.nodes, record.version).findings
-    except ClusterError:
-        return False
+    return not facts.why_not_up(lab)
 
 
-def _end_leaving(lab: Lab, progress: Progress) -> bool:
+def _end_leaving(lab: Lab, progress: Progress, done: Done) -> bool:
     """End a stop or a down that was cut short; return whether the lab is still there.
 
     A node that is on its way down, or whose disk is half deleted, must not count as one
     that runs.
     """
+    if lab.record.leaving:
+        done.add(HOST, f"end {lab.record.leaving}")
     match lab.record.leaving:
         case "stop":
             stop_nodes(lab, progress)
@@ -104,23 +128,36 @@ def _end_leaving(lab: Lab, progress: Progress) -> bool:
     return True
 
 
-def _find(paths: Paths, name: str, node_count: int | None) -> Lab | None:
+def _find(paths: Paths, name: str, wanted: Wanted) -> Lab | None:
     if not (paths.lab(name) / records.FILE).exists():
         return None
     lab = Lab.load(paths, name)
-    if node_count not in (None, lab.record.node_count):
+    record = lab.record
+    if wanted.nodes not in (None, record.node_count):
         raise InvalidValue(
-            f"lab {name!r} has {lab.record.node_count} nodes and --nodes is {node_count}",
+            f"lab {name!r} has {record.node_count} nodes and --nodes is {wanted.nodes}",
+            hint=f"lab node add --name {name}, or lab node remove --name {name} NODE",
+        )
+    if wanted.servers not in (None, len(record.servers)):
+        raise InvalidValue(
+            f"lab {name!r} has {len(record.servers)} servers and --servers is {wanted.servers}",
             hint=f"lab down --name {name}, or another --name",
         )
     return lab
 
 
 def _create(
-    paths: Paths, name: str, node_count: int, distribution: Distribution, progress: Progress
+    paths: Paths,
+    name: str,
+    nodes: tuple[Node, ...],
+    distribution: Distribution,
+    progress: Progress,
+    done: Done,
 ) -> Lab:
     recipes = distribution.recipes()
-    require_fit_host(paths, recipes, node_count=node_count)
+    require_fit_host(paths, recipes, node_count=len(nodes))
+    for missing in artifacts.missing(recipes, paths):
+        done.add(HOST, f"build {missing}")
     built = artifacts.ensure(recipes, paths=paths, progress=progress)
     with progress.task("Checking what nodes are made from"):
         for artifact in built.values():
@@ -133,7 +170,8 @@ def _create(
         name=name,
         lab_id="".join(secrets.choice(string.ascii_lowercase) for _ in range(ID_LENGTH)),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        node_count=node_count,
+        node_count=len(nodes),
+        servers=tuple(node.number for node in nodes if node.is_server),
         distribution=distribution.name,
         version=distribution.version,
         artifacts={key: str(artifact.path) for key, artifact in built.items()},
@@ -142,34 +180,51 @@ def _create(
     return Lab.open(paths, record)
 
 
-def _converge(lab: Lab, distribution: Distribution, bounds: Bounds, progress: Progress) -> None:
+def converge(
+    lab: Lab, distribution: Distribution, bounds: Bounds, progress: Progress, done: Done
+) -> None:
+    """Do what is missing, with the lab's lock held."""
+    _prepare_host(lab, progress, done)
+    cluster = Cluster(lab, distribution, bounds, progress, done)
+    lab.update(gate_passed=False)
+    if cluster.needs_provisioning():
+        with start_child(lab) as child:
+            boot(lab, distribution, bounds, progress, done)
+            cluster.provision(child)
+    else:
+        boot(lab, distribution, bounds, progress, done)
+    cluster.check()
+
+
+def _prepare_host(lab: Lab, progress: Progress, done: Done) -> None:
+    if not netns.exists(network.name(lab.record.lab_id)):
+        done.add(HOST, "make network")
+    if not lab.keys.are_made(lab.record.nodes):
+        done.add(HOST, "make keys")
     with progress.task("Preparing the host"):
         lab.journal.intend_once("sysctls", lab.record.lab_id)
         sysctls.hold(lab.record.lab_id)
         lab.sandbox.create_network()
         keys.make(lab.keys.directory, lab.record.nodes, owner=lab.paths.caller)
-    cluster = Cluster(lab, distribution, bounds, progress)
-    lab.update(gate_passed=False)
-    if cluster.needs_provisioning():
-        with start_child(lab) as child:
-            boot(lab, distribution, bounds, progress)
-            cluster.provision(child)
-    else:
-        boot(lab, distribution, bounds, progress)
-    cluster.check()
 
 
-def boot(lab: Lab, distribution: Distribution, bounds: Bounds, progress: Progress) -> None:
+def boot(
+    lab: Lab, distribution: Distribution, bounds: Bounds, progress: Progress, done: Done
+) -> None:
     """Boot what does not run, publish the API, and wait until every node can be logged in to.
 
     One that runs may have been started a moment ago, by a command that was cut short.
     """
-    down = [node for node in lab.record.nodes if not lab.sandbox.is_running(node)]
+    down = tuple(node for node in lab.record.nodes if not lab.sandbox.is_running(node))
+    for node in down:
+        done.add(node.name, "boot" if lab.sandbox.has_disk(node) else "make and boot")
+    for door in facts.closed_doors(lab):
+        done.add(HOST, f"publish {door}")
     if not down:
         publish.publish(lab)
         lab.sandbox.wait_until_up(lab.record.nodes, timeout_s=bounds.boot_s)
         return
-    with progress.task(f"Booting {name_range(tuple(down))}"):
+    with progress.task(f"Booting {name_range(down)}"):
         lab.sandbox.boot(down, _layers(lab, distribution), lab.keys)
         publish.publish(lab)
         lab.sandbox.wait_until_up(lab.record.nodes, timeout_s=bounds.boot_s)
@@ -202,7 +257,7 @@ def start(paths: Paths, name: str, *, progress: Progress, bounds: Bounds = BOUND
     return up(
         paths,
         name,
-        node_count=recorded.node_count,
+        wanted=Wanted(),
         distribution=choose(recorded.distribution),
         progress=progress,
         bounds=bounds,

@@ -33,13 +33,13 @@ class Limits:
     cpu_shares: int
 
 
-def share_out(total_memory: int, node_count: int) -> tuple[Limits, Limits]:
-    """Return the limits of n1 and of each other node.
+def share_out(total_memory: int, node_count: int, servers: int = 1) -> tuple[Limits, Limits]:
+    """Return the limits of each server and of each other node.
 
-    n1 runs the control plane and the observer, so it gets twice the memory and
+    A server runs the control plane, and n1 the observer too, so it gets twice the memory and
     the CPU shares of another node: a busy rollout must not look like a bad service.
     """
-    part = max(total_memory * 9 // 10 // (node_count + 1), 1536 * 1024**2)
+    part = max(total_memory * 9 // 10 // (node_count + servers), 1536 * 1024**2)
     return Limits(2 * part, 16384, 2048), Limits(part, 8192, 1024)
 
 

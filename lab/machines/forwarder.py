@@ -42,23 +42,26 @@ PORTS_TRIED = 100
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """`listen_port` on the host's loopback leads to `host`, an IPv4 address, and `port` inside."""
+    """`listen_port` on the host's loopback leads to `port` of the first of `hosts` that answers.
+
+    Hosts are IPv4 addresses inside.
+    """
 
     listen_port: int
-    host: str
+    hosts: tuple[str, ...]
     port: int
 
     def spell(self) -> str:
-        return f"{LOOPBACK}:{self.listen_port}={self.host}:{self.port}"
+        return f"{LOOPBACK}:{self.listen_port}={','.join(self.hosts)}:{self.port}"
 
     @classmethod
     def parse(cls, text: str) -> Self:
         outside, _, inside = text.partition("=")
         listen_host, _, listen_port = outside.rpartition(":")
-        host, _, port = inside.rpartition(":")
-        if listen_host != LOOPBACK or not host:
-            raise ValueError(f"{text!r} is not {LOOPBACK}:PORT=HOST:PORT")
-        return cls(int(listen_port), host, int(port))
+        hosts, _, port = inside.rpartition(":")
+        if listen_host != LOOPBACK or not hosts:
+            raise ValueError(f"{text!r} is not {LOOPBACK}:PORT=HOST[,HOST]:PORT")
+        return cls(int(listen_port), tuple(hosts.split(",")), int(port))
 
 
 def start(
@@ -137,7 +140,7 @@ def main(argv: Sequence[str]) -> int:
 
     options = _options(argv)
     try:
-        listeners = [(_listen(f), (f.host, f.port)) for f in options.forward]
+        listeners = [(_listen(f), [(host, f.port) for host in f.hosts]) for f in options.forward]
         with options.netns.open("rb") as inside:
             namespaces.switch(inside.fileno())
     except OSError as exc:

@@ -29,6 +29,10 @@ class Keys:
     def host(self, node: Node) -> Path:
         return self.directory / f"host-{node.name}"
 
+    def are_made(self, nodes: tuple[Node, ...]) -> bool:
+        files = (self.login, self.known_hosts, *map(self.host, nodes))
+        return all(file.exists() for file in files)
+
     def authorized(self) -> str:
         return self.login.with_suffix(".pub").read_text()
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.machines.keys import Keys
-from lab.machines.topology import GATEWAY, SUBNET, Node
+from lab.machines.topology import GATEWAY, MAX_NODES, SUBNET, Node, make_nodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,14 @@ WantedBy=sysinit.target
 """
 
 
-def make_files(lab_id: str, node: Node, nodes: tuple[Node, ...], keys: Keys) -> dict[str, NodeFile]:
+def make_files(lab_id: str, node: Node, keys: Keys) -> dict[str, NodeFile]:
     """Return path (relative to the node's root) → file."""
     host_key = keys.host(node)
     unit = "etc/systemd/system/lab-boot.service"
     return {
         "etc/hostname": NodeFile(f"{node.name}\n"),
         "etc/machine-id": NodeFile(f"{machine_id(lab_id, node)}\n", 0o444),
-        "etc/hosts": NodeFile(hosts(nodes)),
+        "etc/hosts": NodeFile(hosts()),
         # No name server can be reached, and each look-up would wait for one.
         "etc/resolv.conf": NodeFile(""),
         "etc/ssh/ssh_host_ed25519_key": NodeFile(host_key.read_text(), 0o600),
@@ -57,7 +57,9 @@ def make_files(lab_id: str, node: Node, nodes: tuple[Node, ...], keys: Keys) -> 
     }
 
 
-def hosts(nodes: tuple[Node, ...]) -> str:
+def hosts() -> str:
+    """Return who is who: every node there can be, so that later ones need not be told of."""
+    nodes = make_nodes(MAX_NODES)
     lines = ["127.0.0.1 localhost", *(f"{node.address} {node.name}" for node in nodes)]
     return "\n".join(lines) + "\n"
 

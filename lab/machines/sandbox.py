@@ -103,7 +103,7 @@ class Sandbox:
         for node in nodes:
             self.journal.intend_once("machine", node.name)
         total = _total_memory()
-        first, other = share_out(total, len(self.nodes))
+        first, other = share_out(total, len(self.nodes), sum(node.is_server for node in self.nodes))
 
         def boot_one(node: Node) -> None:
             self._boot(node, layers, keys, first if node.is_server else other)
@@ -175,7 +175,7 @@ class Sandbox:
         disk = self.disk(node)
         if not self.has_disk(node):
             disk.make()
-            files = node_files.make_files(self.lab_id, node, self.nodes, keys)
+            files = node_files.make_files(self.lab_id, node, keys)
             node_files.write(disk.draft, files)
             disk.complete()
         self._sweep(node)

@@ -2,7 +2,8 @@
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from lab.errors import InvalidValue, NoSuchNode
 
@@ -12,6 +13,9 @@ GATEWAY = SUBNET[1]
 POD_SUBNET = ipaddress.ip_network("10.244.0.0/16")
 SERVICE_SUBNET = ipaddress.ip_network("10.96.0.0/16")
 CLUSTER_DNS = SERVICE_SUBNET[10]
+# The name by which every node finds the servers, whichever of them answers.
+API_NAME = "lab-api"
+SERVER_COUNTS = (1, 3)
 
 # Links are named vb-<id>-n12, and the kernel takes 15 characters.
 ID_LENGTH = 4
@@ -23,6 +27,7 @@ class Node:
     """One machine of a lab: `n1` and up, its number is its place in every address."""
 
     number: int
+    is_server: bool = field(default=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -37,18 +42,42 @@ class Node:
         """Return the /24 of the node's pods, of the lab's 10.244.0.0/16."""
         return str(ipaddress.ip_network((int(POD_SUBNET[0]) + 256 * self.number, 24)))
 
-    @property
-    def is_server(self) -> bool:
-        return self.number == 1
 
-
-def make_nodes(count: int) -> tuple[Node, ...]:
+def make_nodes(count: int, servers: int = 1) -> tuple[Node, ...]:
+    """Return `count` nodes, of which `servers` are servers; raise InvalidValue for odd wishes."""
     if not 1 <= count <= MAX_NODES:
         raise InvalidValue(
             f"--nodes is {count}, but a lab has 1 to {MAX_NODES} nodes",
             hint=f"lab up --nodes {min(max(count, 1), MAX_NODES)}",
         )
-    return tuple(Node(number) for number in range(1, count + 1))
+    return nodes_of(range(1, count + 1), server_numbers(count, servers))
+
+
+def nodes_of(numbers: Iterable[int], servers: Iterable[int]) -> tuple[Node, ...]:
+    """Return the nodes of these numbers, those in `servers` as servers."""
+    serving = set(servers)
+    return tuple(Node(number, number in serving) for number in sorted(numbers))
+
+
+def server_numbers(count: int, servers: int) -> tuple[int, ...]:
+    """Return which of `count` nodes are servers.
+
+    n2 holds the data and is no server where there are enough others. An even number of
+    servers tolerates no more losses than one fewer (etcd.io/docs/latest/faq), so it is refused.
+    """
+    if servers not in SERVER_COUNTS:
+        why = "an even number outlives no more losses than one fewer" if servers % 2 == 0 else ""
+        raise InvalidValue(
+            f"--servers is {servers}, but a lab has 1 or 3 servers{why and f': {why}'}",
+            hint="lab up --servers 3",
+        )
+    if servers > count:
+        raise InvalidValue(
+            f"--servers is {servers}, but --nodes is {count}", hint=f"lab up --nodes {servers}"
+        )
+    if servers == 1:
+        return (1,)
+    return (1, 3, 4) if count > servers else (1, 2, 3)
 
 
 def find_node(nodes: tuple[Node, ...], name: str) -> Node:

@@ -1,4 +1,4 @@
-"""What a way of making a cluster must offer; kubeadm is the one there is."""
+"""What a way of making a cluster must offer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,13 +21,8 @@ class Settings:
     cgroup_driver: str
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """What an agent needs to join: a secret token, whom to trust, and kube-proxy's access."""
-
-    token: str
-    ca: str
-    kube_proxy_config: str
+Outputs = Mapping[str, str]
+"""What was read from the first server, and the token: all that others need to join."""
 
 
 class Distribution(Protocol):
@@ -58,11 +53,26 @@ class Distribution(Protocol):
     ) -> Phase:
         """Return the phase that prepares the `new` nodes and makes the server if it is new.
 
-        It reads `admin_kubeconfig`, `ca` and `kube_proxy_config` from the server in any case.
+        It reads `admin_kubeconfig`, `ca` and what joining needs from the server in any case.
         """
         ...
 
-    def join_phase(self, agents: tuple[Node, ...], server: Node, admission: Admission) -> Phase: ...
+    def join_server_phase(self, server: Node, first: Node, outputs: Outputs) -> Phase:
+        """Return the phase that makes one more server; there is never more than one at a time.
+
+        etcd takes one learner at a time, etcd.io/docs/latest/learning/design-learner.
+        """
+        ...
+
+    def join_phase(self, agents: tuple[Node, ...], server: Node, outputs: Outputs) -> Phase: ...
+
+    def know_phase(self, nodes: tuple[Node, ...], all_nodes: tuple[Node, ...]) -> Phase:
+        """Return the phase that tells `nodes` which servers there are."""
+        ...
+
+    def leave_phase(self, node: Node) -> Phase:
+        """Return the phase after which the cluster's store no longer counts on the node."""
+        ...
 
 
 def choose(name: str) -> Distribution:

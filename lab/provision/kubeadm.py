@@ -29,7 +29,7 @@ def init_server() -> None:
     """Run `kubeadm init` and start kube-proxy.
 
     Data: what `prepare_node` reads, token (secret), token_ttl, cluster_name,
-    kubernetes_version, cluster_dns, single.
+    kubernetes_version, cluster_dns, single, elects.
     """
     run_kubeadm("init", render("kubeadm-init.yaml.j2", ignored=IGNORED))
     server.shell(
@@ -38,17 +38,45 @@ def init_server() -> None:
     )
 
 
+@deploy("Join the cluster as a server")
+def join_server() -> None:
+    """Give the node the cluster's keys, then run `kubeadm join` for a control plane.
+
+    That is the manual way of kubernetes.io/docs/setup/production-environment/tools/kubeadm/
+    high-availability: unlike `--upload-certs`, it leaves no copy of the keys in the cluster.
+
+    Data: what `join_agent` reads, pki (secret): a tar of the keys in base64.
+    """
+    server.shell(
+        name="Bring the cluster's keys",
+        commands=["umask 077; mkdir -p /run/lab && base64 -d > /run/lab/pki.tar"],
+        _stdin=host.data.pki,
+    )
+    join_agent()
+
+
 @deploy("Join the cluster")
 def join_agent() -> None:
     """Run `kubeadm join` against the pinned CA and start kube-proxy.
 
-    Data: node_name, address, server_address, token (secret), ca_hash, kube_proxy_config (secret).
+    Data: node_name, address, is_server, server_address, token (secret), ca_hash,
+    kube_proxy_config (secret).
     """
     run_kubeadm("join", render("kubeadm-join.yaml.j2", ignored=IGNORED))
     server.shell(
         name="Write kube-proxy's kubeconfig and start it",
         commands=[f"umask 077; cat > {KUBE_PROXY_CONFIG} && systemctl start kube-proxy"],
         _stdin=host.data.kube_proxy_config,
+    )
+
+
+@deploy("Leave the cluster")
+def leave() -> None:
+    """Run `kubeadm reset`, which takes a server's member out of etcd."""
+    server.shell(
+        name="Run kubeadm reset",
+        commands=["kubeadm reset --force > /var/log/kubeadm-reset.log 2>&1"],
+        _timeout=120,
     )
 
 

@@ -13,13 +13,16 @@ from lab.artifacts import kubeimages
 from lab.artifacts.kubeadm import kubeadm_recipes, kubernetes_version
 from lab.artifacts.recipe import Recipe
 from lab.machines.topology import (
+    API_NAME,
     CLUSTER_DNS,
+    MAX_NODES,
     POD_SUBNET,
     SERVICE_SUBNET,
     Node,
+    make_nodes,
 )
 from lab.provision.child import Phase, Target
-from lab.provision.distribution import Admission, Settings
+from lab.provision.distribution import Outputs, Settings
 
 TOKEN_TTL = "1h0m0s"  # noqa: S105 - a duration
 # Topmost first: Debian is above the programs, so that it decides who owns a directory.
@@ -33,6 +36,15 @@ SERVER_OUTPUTS = {
     "ca": "cat /etc/kubernetes/pki/ca.crt",
     "kube_proxy_config": "cat /etc/kubernetes/kube-proxy.conf",
 }
+# What servers share, as kubeadm's page on high availability lists it.
+SHARED_KEYS = ("ca", "sa", "front-proxy-ca", "etcd/ca")
+PKI_OUTPUT = (
+    "tar -c -C /etc/kubernetes "
+    + " ".join(
+        f"pki/{name}.{'pub' if name == 'sa' else 'crt'} pki/{name}.key" for name in SHARED_KEYS
+    )
+    + " | base64 -w0"
+)
 
 
 def make_token() -> str:
@@ -81,6 +93,7 @@ class Kubeadm:
             for node in new
             if node != server
         ]
+        servers = [node for node in nodes if node.is_server]
         data = _node_data(server, nodes, settings) | {
             "token": token,
             "token_ttl": TOKEN_TTL,
@@ -88,35 +101,71 @@ class Kubeadm:
             "kubernetes_version": settings.version,
             "cluster_dns": str(CLUSTER_DNS),
             "single": len(nodes) == 1,
+            "elects": len(servers) > 1,
         }
         deploys = ("prepare_node", "init_server") if server in new else ()
-        first = _target(server, deploys, data, read=SERVER_OUTPUTS)
+        # The keys leave the first server only for those that share them.
+        keys = {"pki": PKI_OUTPUT} if any(node in new for node in servers[1:]) else {}
+        first = _target(server, deploys, data, read=SERVER_OUTPUTS | keys)
         title = f"preparing {name_range(new)}" if new else f"asking {server.name} for its keys"
         return Phase(
             title + (f", starting the server on {server.name}" if server in new else ""),
             (first, *targets),
         )
 
-    def join_phase(self, agents: tuple[Node, ...], server: Node, admission: Admission) -> Phase:
-        common = {
-            "server_address": server.address,
-            "token": admission.token,
-            "ca_hash": ca_hash(admission.ca),
-            "kube_proxy_config": admission.kube_proxy_config,
-        }
+    def join_server_phase(self, server: Node, first: Node, outputs: Outputs) -> Phase:
+        data = _join_data(server, first, outputs) | {"pki": outputs["pki"]}
+        return Phase(
+            f"joining {server.name} as a server", (_target(server, ("join_server",), data),)
+        )
+
+    def join_phase(self, agents: tuple[Node, ...], server: Node, outputs: Outputs) -> Phase:
         targets = tuple(
-            _target(
-                node, ("join_agent",), common | {"node_name": node.name, "address": node.address}
-            )
-            for node in agents
+            _target(node, ("join_agent",), _join_data(node, server, outputs)) for node in agents
         )
         return Phase(f"joining {name_range(agents)}", targets)
 
+    def know_phase(self, nodes: tuple[Node, ...], all_nodes: tuple[Node, ...]) -> Phase:
+        targets = tuple(
+            _target(
+                node,
+                ("know_servers",),
+                {"api_name": API_NAME, "servers": api_addresses(node, all_nodes)},
+            )
+            for node in nodes
+        )
+        return Phase("telling all nodes where the API is", targets)
+
+    def leave_phase(self, node: Node) -> Phase:
+        return Phase(f"taking {node.name} out of the cluster", (_target(node, ("leave",), {}),))
+
 
 def name_range(nodes: tuple[Node, ...]) -> str:
-    """Return `n2`, or `n2 to n6`."""
+    """Return `n2`, `n2 to n6`, or `n2, n5 and n6` where some are left out."""
     names = [node.name for node in nodes]
-    return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+    if len(names) == 1:
+        return names[0]
+    if nodes[-1].number - nodes[0].number == len(nodes) - 1 and len(names) > 2:
+        return f"{names[0]} to {names[-1]}"
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def api_addresses(node: Node, nodes: tuple[Node, ...]) -> list[str]:
+    """Return where `node` finds the API, itself first; a client tries them in this order."""
+    servers = sorted((n for n in nodes if n.is_server), key=lambda n: (n != node, n.number))
+    return [server.address for server in servers]
+
+
+def _join_data(node: Node, server: Node, outputs: Outputs) -> dict[str, Any]:
+    return {
+        "node_name": node.name,
+        "address": node.address,
+        "is_server": node.is_server,
+        "server_address": server.address,
+        "token": outputs["token"],
+        "ca_hash": ca_hash(outputs["ca"]),
+        "kube_proxy_config": outputs["kube_proxy_config"],
+    }
 
 
 def _target(
@@ -129,14 +178,18 @@ def _target(
 
 
 def _node_data(node: Node, nodes: tuple[Node, ...], settings: Settings) -> dict[str, Any]:
+    # Of every node there can be, so that one that is added later need not be told of.
     peers = [
-        {"pod_subnet": peer.pod_subnet, "address": peer.address} for peer in nodes if peer != node
+        {"pod_subnet": peer.pod_subnet, "address": peer.address}
+        for peer in make_nodes(MAX_NODES)
+        if peer != node
     ]
     return {
         "node_name": node.name,
         "address": node.address,
         "is_server": node.is_server,
-        "server_address": nodes[0].address,
+        "api_name": API_NAME,
+        "servers": api_addresses(node, nodes),
         "pod_subnet": node.pod_subnet,
         "cluster_pod_subnet": str(POD_SUBNET),
         "service_subnet": str(SERVICE_SUBNET),

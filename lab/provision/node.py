@@ -16,7 +16,9 @@ TEMPLATES = Path(__file__).parent / "templates"
 IMAGES = "/usr/share/lab/images"
 UNITS = "/etc/systemd/system"
 
+API_HOSTS = "/etc/lab/api-hosts"
 FILES = {
+    API_HOSTS: "api-hosts.j2",
     "/etc/sysctl.d/90-lab.conf": "90-lab.conf.j2",
     "/etc/cni/net.d/10-lab.conflist": "10-lab.conflist.j2",
     "/etc/containerd/config.toml": "containerd.toml.j2",
@@ -31,8 +33,13 @@ PROGRAMS = {
 }
 ENABLED = ("lab-routes", "containerd", "kubelet", "kube-proxy")
 
+# In place: a container's /etc/hosts may be a mount, which cannot be renamed over.
+KNOW_SERVERS = (
+    f"{{ grep -v ' lab-api$' /etc/hosts; cat {API_HOSTS}; }} > /run/lab-hosts && "
+    "cat /run/lab-hosts > /etc/hosts && rm /run/lab-hosts"
+)
 START = (
-    "sysctl -q -p /etc/sysctl.d/90-lab.conf && systemctl daemon-reload && "
+    f"{KNOW_SERVERS} && sysctl -q -p /etc/sysctl.d/90-lab.conf && systemctl daemon-reload && "
     "systemctl start lab-routes && systemctl restart containerd"
 )
 
@@ -41,8 +48,9 @@ START = (
 def prepare_node() -> None:
     """Configure network and containerd, start containerd, import the node's images.
 
-    Data: node_name, is_server, server_address, pod_subnet, cluster_pod_subnet, service_subnet,
-    peers (pod_subnet, address), pause_image, image_archive, image_stamp, cgroup_driver.
+    Data: node_name, address, is_server, api_name, servers, pod_subnet, cluster_pod_subnet,
+    service_subnet, peers (pod_subnet, address), pause_image, image_archive, image_stamp,
+    cgroup_driver.
     """
     unpack("Write the node's files and start containerd", node_files(), then=START)
     once(
@@ -52,6 +60,13 @@ def prepare_node() -> None:
         command="ctr --namespace k8s.io images import --local "
         f"{IMAGES}/{host.data.image_archive} > /dev/null",
     )
+
+
+@deploy("Know the servers")
+def know_servers() -> None:
+    """Tell the node by which addresses the API is found. Data: api_name, servers."""
+    files = {API_HOSTS: NodeFile(render(FILES[API_HOSTS]))}
+    unpack("Write where the API is", files, then=KNOW_SERVERS)
 
 
 def node_files() -> dict[str, NodeFile]:

@@ -49,8 +49,11 @@ from lab.provision.steps import Stamps  # noqa: E402
 
 DEPLOYS = {
     "prepare_node": node.prepare_node,
+    "know_servers": node.know_servers,
     "init_server": kubeadm.init_server,
+    "join_server": kubeadm.join_server,
     "join_agent": kubeadm.join_agent,
+    "leave": kubeadm.leave,
 }
 
 

@@ -88,7 +88,7 @@ def echo_port(many_descriptors: None) -> Iterator[int]:
 def start(port: int, echo_port: int, log: Path, owner: Caller) -> ProcessId:
     return forwarder.start(
         netns=netns.path(LABEL),
-        forwards=[Forward(port, "127.0.0.1", echo_port)],
+        forwards=[Forward(port, ("127.0.0.1",), echo_port)],
         label=LABEL,
         log=log,
         owner=owner,
@@ -229,7 +229,7 @@ os.kill(0, 9)
 
 def test_it_survives_who_started_it(echo_port: int, tmp_path: Path) -> None:
     port, log = forwarder.free_port(16443), tmp_path / "forwarder.log"
-    forward = Forward(port, "127.0.0.1", echo_port).spell()
+    forward = Forward(port, ("127.0.0.1",), echo_port).spell()
     argv = [sys.executable, "-c", STARTS_AND_IS_KILLED, str(netns.path(LABEL)), forward, LABEL, log]
     done = subprocess.run(argv, start_new_session=True, check=False)
     (supervisor,) = forwarder.find(LABEL)

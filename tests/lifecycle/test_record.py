@@ -1,7 +1,8 @@
 import json
 import stat
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from lab.errors import InvalidValue, LabError, NoSuchLab
 from lab.kube.identity import Identity
 from lab.lifecycle import record as records
 from lab.lifecycle.record import Record
+from lab.machines.topology import nodes_of
 from lab.paths import Paths
 
 
@@ -122,3 +124,37 @@ def test_nodes_join_once(saved: Record) -> None:
 
 def test_artifacts_of_every_lab_are_in_use(paths: Paths, saved: Record) -> None:
     assert records.artifacts_in_use(paths) == {Path("/cache/artifacts/images-0123456789ab")}
+
+
+def test_nodes_and_servers_that_changed_are_loaded_as_they_were_saved(paths: Paths) -> None:
+    nodes = nodes_of((1, 2, 4, 7), (1, 4))
+    record = make().with_nodes(nodes)
+    paths.lab("lab").mkdir(parents=True)
+
+    records.save(paths, record)
+
+    assert records.load(paths, "lab").nodes == nodes
+    assert [node.name for node in records.load(paths, "lab").server_nodes] == ["n1", "n4"]
+
+
+def test_of_a_node_that_is_gone_it_is_forgotten_that_it_had_joined() -> None:
+    record = replace(make(), joined=("n1", "n2"))
+
+    assert record.with_nodes(record.nodes[:1]).joined == ("n1",)
+
+
+@pytest.mark.parametrize("damage", [{"numbers": [1, 99]}, {"servers": [9]}, {"numbers": [1, 2]}])
+def test_nodes_that_cannot_be_are_damage(
+    paths: Paths, saved: Record, damage: dict[str, Any]
+) -> None:
+    value = asdict(saved) | damage
+
+    with pytest.raises(LabError, match="damaged"):
+        records.parse(value, origin="lab.json", name="lab")
+
+
+def test_a_lab_with_a_node_that_is_being_removed_is_not_complete() -> None:
+    record = replace(make(), joined=tuple(node.name for node in make().nodes))
+
+    assert record.is_complete
+    assert not replace(record, removing=6).is_complete

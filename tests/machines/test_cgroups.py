@@ -68,3 +68,9 @@ def test_a_small_host_still_gives_each_node_what_a_kubelet_needs() -> None:
     _, other = cgroups.share_out(4 * GIB, 6)
 
     assert other.memory == 1536 * 1024**2
+
+
+def test_every_server_gets_twice_what_another_node_gets() -> None:
+    server, other = cgroups.share_out(70 * GIB, 6, servers=3)
+
+    assert (server.memory, other.memory) == (14 * GIB, 7 * GIB)

@@ -22,7 +22,7 @@ def start(forward: Forward, directory: Path, *, namespace: str = "/run/netns/no-
 def test_a_forward_is_written_as_it_is_read() -> None:
     text = "127.0.0.1:6443=10.77.0.11:16443"
 
-    assert Forward.parse(text) == Forward(6443, "10.77.0.11", 16443)
+    assert Forward.parse(text) == Forward(6443, ("10.77.0.11",), 16443)
     assert Forward.parse(text).spell() == text
 
 
@@ -62,16 +62,16 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
         port = other.getsockname()[1]
 
         with pytest.raises(HostUnfit, match=rf"^127\.0\.0\.1:{port} is in use$"):
-            start(Forward(port, "10.0.0.1", 1), tmp_path)
+            start(Forward(port, ("10.0.0.1",), 1), tmp_path)
 
 
 def test_a_namespace_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match=r"No such file or directory: /run/netns/no-such-lab$"):
-        start(Forward(0, "10.0.0.1", 1), tmp_path)
+        start(Forward(0, ("10.0.0.1",), 1), tmp_path)
 
 
 def test_what_does_not_fit_the_program_leads_to_its_log(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match=r"see .*forwarder\.log"):
-        start(Forward(0, "", 1), tmp_path)
+        start(Forward(0, (), 1), tmp_path)
 
     assert "--forward" in (tmp_path / "forwarder.log").read_text()

@@ -34,12 +34,12 @@ def in_thread(work: Callable[[], object]) -> threading.Thread:
 
 
 @contextlib.contextmanager
-def relaying(target: Address) -> Iterator[Address]:
-    """Relay from a port of its own to `target`, in a thread."""
+def relaying(*targets: Address) -> Iterator[Address]:
+    """Relay from a port of its own to the first of `targets` that answers, in a thread."""
     running: Queue[tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]] = Queue()
 
     async def serve_until_cancelled() -> None:
-        serving = asyncio.create_task(relay.serve([(listener, target)]))
+        serving = asyncio.create_task(relay.serve([(listener, targets)]))
         running.put((asyncio.get_running_loop(), serving))
         await asyncio.wait([serving])
 
@@ -223,3 +223,28 @@ def test_many_connections_do_not_mix(target: socket.socket) -> None:
             assert receive(client, 8) == number.to_bytes(4, "big") * 2
         for connection in clients + servers:
             connection.close()
+
+
+def test_where_one_target_refuses_the_next_one_gets_the_connection(target: socket.socket) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        nobody = closed.getsockname()
+
+    with relaying(nobody, target.getsockname()) as address:
+        for _ in range(2):
+            with socket.create_connection(address) as client:
+                accepted, _ = target.accept()
+                with accepted:
+                    client.sendall(b"hello")
+                    assert receive(accepted, 5) == b"hello"
+
+
+def test_where_all_targets_refuse_the_client_is_reset() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        nobody = closed.getsockname()
+
+    with (
+        relaying(nobody, nobody) as address,
+        socket.create_connection(address) as client,
+        pytest.raises(ConnectionResetError),
+    ):
+        client.recv(1)

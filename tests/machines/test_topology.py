@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from lab.errors import InvalidValue, NoSuchNode
 from lab.machines import network
-from lab.machines.topology import MAX_NODES, check_lab_name, find_node, make_nodes
+from lab.machines.topology import MAX_NODES, check_lab_name, find_node, make_nodes, server_numbers
 
 
 def test_six_nodes_have_names_and_addresses_that_show_their_number() -> None:
@@ -46,3 +46,21 @@ def test_a_link_of_the_last_node_fits_into_fifteen_characters() -> None:
 
     assert len(network.link("abcd", last.name)) <= 15
     assert len(network.name("abcd")) <= 15
+
+
+@pytest.mark.parametrize(("count", "numbers"), [(3, (1, 2, 3)), (4, (1, 3, 4)), (6, (1, 3, 4))])
+def test_three_servers_leave_the_node_of_the_data_alone_where_they_can(
+    count: int, numbers: tuple[int, ...]
+) -> None:
+    assert server_numbers(count, 3) == numbers
+
+
+@pytest.mark.parametrize("servers", [0, 2, 4, 5])
+def test_a_number_of_servers_that_helps_nobody_is_refused(servers: int) -> None:
+    with pytest.raises(InvalidValue, match=f"--servers is {servers}"):
+        make_nodes(6, servers)
+
+
+def test_more_servers_than_nodes_are_refused() -> None:
+    with pytest.raises(InvalidValue, match="--servers is 3, but --nodes is 2"):
+        make_nodes(2, 3)

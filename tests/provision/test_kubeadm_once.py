@@ -1,7 +1,9 @@
 """The script that runs kubeadm on a node exactly once, with a kubeadm that only tells."""
 
+import io
 import os
 import subprocess
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +21,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 def run(tmp_path: Path) -> Run:
     """Return the script, run with the node's directories below `tmp_path`."""
     script = TEMPLATE.read_text()
-    for place in ("/run/lab", "/var/lib/lab", "/var/lib/etcd", "/var/log"):
+    for place in ("/run/lab", "/var/lib/lab", "/var/lib/etcd", "/var/log", "/etc/kubernetes"):
         script = script.replace(place, f"{tmp_path}{place}")
     (tmp_path / "var/log").mkdir(parents=True)
     programs = tmp_path / "bin"
@@ -87,3 +89,23 @@ def test_the_token_is_in_no_log_and_in_no_file_that_stays(
         for path in tmp_path.rglob("*")
         if path.is_file() and path.parent.name != "bin"
     )
+
+
+def test_keys_that_came_for_a_server_survive_the_reset_of_a_failed_try(
+    run: Run, tmp_path: Path
+) -> None:
+    kept = tmp_path / "etc/kubernetes/pki/ca.key"
+    for status in (1, 0):
+        send_keys(tmp_path)
+        run("join", status=status)
+
+    assert kept.read_text() == "key"
+    assert not (tmp_path / "run/lab/pki.tar").exists()
+
+
+def send_keys(root: Path) -> None:
+    (root / "run/lab").mkdir(parents=True, exist_ok=True)
+    with tarfile.open(root / "run/lab/pki.tar", "w") as archive:
+        entry = tarfile.TarInfo("pki/ca.key")
+        entry.size = 3
+        archive.addfile(entry, io.BytesIO(b"key"))

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from lab.machines.topology import make_nodes
-from lab.provision.distribution import Admission, Settings
-from lab.provision.kubeadm_phases import Kubeadm, ca_hash, make_token, name_range
+from lab.machines.topology import MAX_NODES, make_nodes, nodes_of
+from lab.provision.distribution import Settings
+from lab.provision.kubeadm_phases import Kubeadm, api_addresses, ca_hash, make_token, name_range
 
 NODES = make_nodes(3)
+HA = make_nodes(6, servers=3)
 SETTINGS = Settings("lab-demo", "v1.36.3", "0123456789ab", "cgroupfs")
 
 
@@ -19,6 +20,10 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files = ["-keyout", directory / "key", "-out", directory / "crt"]
     subprocess.run([*request.split(), *files], check=True, capture_output=True)
     return directory / "crt"
+
+
+def outputs(ca: Path) -> dict[str, str]:
+    return {"token": "t", "ca": ca.read_text(), "kube_proxy_config": "config", "pki": "keys"}
 
 
 def test_a_token_has_the_form_kubeadm_wants() -> None:
@@ -42,10 +47,16 @@ def test_each_node_has_a_route_to_every_other_nodes_pods() -> None:
     phase = Kubeadm().start_phase(NODES, SETTINGS, token="t", new=NODES)
 
     peers = phase.targets[1].data["peers"]
-    assert peers == [
+    assert peers[:2] == [
         {"pod_subnet": "10.244.1.0/24", "address": "10.77.0.11"},
         {"pod_subnet": "10.244.3.0/24", "address": "10.77.0.13"},
     ]
+
+
+def test_a_node_has_routes_to_nodes_that_may_be_added_later() -> None:
+    phase = Kubeadm().start_phase(NODES, SETTINGS, token="t", new=NODES)
+
+    assert len(phase.targets[1].data["peers"]) == MAX_NODES - 1
 
 
 def test_only_the_server_gets_the_images_of_the_control_plane() -> None:
@@ -79,12 +90,39 @@ def test_a_single_node_may_run_what_is_scheduled() -> None:
 
 
 def test_agents_join_against_the_pinned_ca(ca: Path) -> None:
-    admission = Admission("token", ca.read_text(), "config")
-
-    phase = Kubeadm().join_phase(NODES[1:], NODES[0], admission)
+    phase = Kubeadm().join_phase(NODES[1:], NODES[0], outputs(ca))
 
     assert {target.data["ca_hash"] for target in phase.targets} == {ca_hash(ca.read_text())}
-    assert phase.title == "joining n2 to n3"
+    assert phase.title == "joining n2 and n3"
+
+
+def test_only_a_joining_server_is_given_the_keys_of_the_cluster(ca: Path) -> None:
+    server = Kubeadm().join_server_phase(HA[2], HA[0], outputs(ca)).targets[0]
+    agents = Kubeadm().join_phase((HA[1],), HA[0], outputs(ca)).targets
+
+    assert (server.deploys, server.data["pki"]) == (("join_server",), "keys")
+    assert all("pki" not in agent.data for agent in agents)
+
+
+def test_the_keys_leave_the_first_server_only_for_a_server_that_joins() -> None:
+    with_servers = Kubeadm().start_phase(HA, SETTINGS, token="t", new=HA).targets[0]
+    agent_only = Kubeadm().start_phase(HA, SETTINGS, token="t", new=(HA[1],)).targets[0]
+
+    assert ("pki" in with_servers.read, "pki" in agent_only.read) == (True, False)
+
+
+def test_controllers_hold_an_election_only_among_several_servers() -> None:
+    alone, many = (
+        Kubeadm().start_phase(nodes, SETTINGS, token="t", new=nodes).targets[0].data["elects"]
+        for nodes in (NODES, HA)
+    )
+
+    assert (alone, many) == (False, True)
+
+
+def test_a_server_asks_itself_first_and_an_agent_the_first_server() -> None:
+    assert api_addresses(HA[2], HA) == ["10.77.0.13", "10.77.0.11", "10.77.0.14"]
+    assert api_addresses(HA[1], HA) == ["10.77.0.11", "10.77.0.13", "10.77.0.14"]
 
 
 def test_debian_is_the_topmost_layer_so_that_it_decides_owners() -> None:
@@ -95,3 +133,7 @@ def test_debian_is_the_topmost_layer_so_that_it_decides_owners() -> None:
 
 def test_one_node_is_a_range_of_its_own() -> None:
     assert (name_range(NODES[:1]), name_range(NODES)) == ("n1", "n1 to n3")
+
+
+def test_nodes_with_a_gap_are_named_one_by_one() -> None:
+    assert name_range(nodes_of((2, 5, 6), ())) == "n2, n5 and n6"

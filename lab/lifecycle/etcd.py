@@ -1,0 +1,97 @@
+"""Who votes in the cluster's etcd, and may one of them go?
+
+Asked by etcd's own HTTP gateway on a server (etcd.io/docs/latest/dev-guide/api_grpc_gateway)
+with the certificates that kubeadm put there, so no client program is needed.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lab.errors import ClusterError, LabError
+from lab.lifecycle.access import run_on_node
+from lab.lifecycle.lab import Lab
+from lab.machines.topology import Node
+
+BOUND_S = 20.0
+_CURL = (
+    "curl -s --max-time 3 --cacert /etc/kubernetes/pki/etcd/ca.crt "
+    "--cert /etc/kubernetes/pki/etcd/server.crt --key /etc/kubernetes/pki/etcd/server.key"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of etcd; one that does not vote yet is a learner."""
+
+    id: str
+    name: str
+    address: str
+    learner: bool = False
+    healthy: bool = False
+
+
+def members(lab: Lab, asked: Node) -> tuple[Member, ...]:
+    """Return the members as the server `asked` knows them, and whether each answers."""
+    text = run_on_node(
+        lab,
+        asked,
+        f"{_CURL} -X POST -d '{{}}' https://127.0.0.1:2379/v3/cluster/member/list",
+        timeout_s=BOUND_S,
+    )
+    found = parse(text)
+    checks = "\n".join(
+        f'{_CURL} https://{member.address}:2379/health | grep -q \'"health":"true"\' && '
+        f"echo {member.name}"
+        for member in found
+    )
+    answers = run_on_node(lab, asked, f"{checks}\ntrue\n", timeout_s=BOUND_S).split()
+    return tuple(
+        Member(m.id, m.name, m.address, m.learner, healthy=m.name in answers) for m in found
+    )
+
+
+def forget(lab: Lab, asked: Node, member: Member) -> None:
+    """Take a member out that cannot leave by itself."""
+    said = run_on_node(
+        lab,
+        asked,
+        f'{_CURL} -X POST -d \'{{"ID":"{member.id}"}}\' '
+        "https://127.0.0.1:2379/v3/cluster/member/remove",
+        timeout_s=BOUND_S,
+    )
+    if "members" not in said:
+        raise ClusterError(f"etcd did not take {member.name} out: {said.strip()[:200]}")
+
+
+def parse(text: str) -> tuple[Member, ...]:
+    """Read the answer of member/list; IDs are 64-bit numbers, written as text."""
+    try:
+        return tuple(
+            Member(
+                id=str(each["ID"]),
+                name=each.get("name", ""),
+                address=each["peerURLs"][0].removeprefix("https://").rsplit(":", 1)[0],
+                learner=bool(each.get("isLearner")),
+            )
+            for each in json.loads(text)["members"]
+        )
+    except (ValueError, LookupError, TypeError) as exc:
+        raise ClusterError(f"etcd answered with {text.strip()[:200]!r}") from exc
+
+
+def refuse_loss_of_quorum(found: Iterable[Member], leaving: str) -> None:
+    """Raise LabError when those that stay could not decide anything without `leaving`.
+
+    A quorum is more than half of the voting members (etcd.io/docs/latest/faq).
+    """
+    staying = [member for member in found if member.name != leaving and not member.learner]
+    healthy = [member.name for member in staying if member.healthy]
+    needed = len(staying) // 2 + 1
+    if len(healthy) < needed:
+        broken = ", ".join(m.name for m in staying if not m.healthy) or "nobody"
+        raise LabError(
+            f"without {leaving}, etcd would lose its quorum: of {len(staying)} members that stay "
+            f"{len(healthy)} answer ({broken} does not), and {needed} are needed",
+            hint="lab status, then lab up to bring the others back first",
+        )

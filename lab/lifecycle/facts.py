@@ -1,0 +1,61 @@
+"""What is there of a lab? Looks only: nothing is written, and no lock is taken."""
+
+from lab import artifacts
+from lab.errors import ClusterError
+from lab.lifecycle import publish
+from lab.lifecycle.lab import Lab
+from lab.lifecycle.plan import Facts
+from lab.machines import netns, network
+from lab.machines.topology import Node
+from lab.paths import Paths
+from lab.provision import readiness
+from lab.provision.distribution import Distribution
+
+
+def of_new_lab(paths: Paths, nodes: tuple[Node, ...], distribution: Distribution) -> Facts:
+    return Facts(nodes=nodes, unbuilt=tuple(artifacts.missing(distribution.recipes(), paths)))
+
+
+def of_lab(lab: Lab) -> Facts:
+    nodes = lab.record.nodes
+    return Facts(
+        nodes=nodes,
+        leaving=lab.record.leaving,
+        removing=f"n{lab.record.removing}" if lab.record.removing else "",
+        network=netns.exists(network.name(lab.record.lab_id)),
+        keys=lab.keys.are_made(nodes),
+        disks=frozenset(node.name for node in nodes if lab.sandbox.has_disk(node)),
+        running=frozenset(node.name for node in nodes if lab.sandbox.is_running(node)),
+        joined=frozenset(lab.record.joined),
+        kubeconfig=lab.has_own_kubeconfig(),
+        all_doors=tuple(_doors(lab)),
+        doors=closed_doors(lab),
+        unready=why_not_up(lab),
+    )
+
+
+def closed_doors(lab: Lab) -> tuple[str, ...]:
+    """Return the doors that this lab should have open and has not."""
+    return tuple(name for name, door in _doors(lab).items() if not publish.is_published(lab, door))
+
+
+def _doors(lab: Lab) -> dict[str, publish.Door]:
+    service = {"service": publish.SERVICE} if lab.record.service_port else {}
+    return {"api": publish.API, **service}
+
+
+def why_not_up(lab: Lab) -> str:
+    """Return why the cluster is not as it was when it was checked; empty when it is."""
+    record = lab.record
+    if not record.gate_passed:
+        return "it has not been checked since it was changed"
+    off = [node.name for node in record.nodes if not lab.sandbox.is_running(node)]
+    if off:
+        return f"{', '.join(off)} does not run"
+    if not publish.is_published(lab):
+        return "its API is not published"
+    try:
+        client = lab.connect(timeout_s=3)
+        return readiness.judge_cluster(client, record.nodes, record.version).text()
+    except ClusterError as exc:
+        return exc.message

@@ -1,0 +1,133 @@
+"""Add nodes to a lab, or take one away.
+
+Adding only changes what the lab should have; the rest is `lab up`. Removing is noted first, so
+that one that was cut short is ended by the next command.
+"""
+
+from dataclasses import dataclass
+
+from lab.errors import ClusterError, InvalidValue, LabError
+from lab.kube import drain
+from lab.kube.client import Client
+from lab.lifecycle import etcd
+from lab.lifecycle.bounds import BOUNDS, Bounds
+from lab.lifecycle.lab import Lab, require_root
+from lab.lifecycle.lock import exclusive
+from lab.lifecycle.plan import Done
+from lab.lifecycle.removal import end_removal
+from lab.lifecycle.up import Result, converge, is_up
+from lab.machines.topology import MAX_NODES, Node, find_node, server_numbers
+from lab.paths import Paths
+from lab.progress import Progress
+from lab.provision.distribution import choose
+
+DRAIN_WITHIN_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    name: str
+    node: str
+
+
+def add(
+    paths: Paths,
+    name: str,
+    *,
+    count: int = 1,
+    server: bool = False,
+    progress: Progress,
+    bounds: Bounds = BOUNDS,
+) -> Result:
+    """Add `count` nodes with the lowest free numbers, and return when the lab is ready."""
+    require_root("node add")
+    with exclusive(paths, name):
+        lab = _require_up(paths, name)
+        new = new_nodes(lab.record.nodes, count, server=server)
+        lab.set_nodes((*lab.record.nodes, *new))
+        done = Done()
+        converge(lab, choose(lab.record.distribution), bounds, progress, done)
+        return Result(lab.record, tuple(done.actions))
+
+
+def new_nodes(present: tuple[Node, ...], count: int, *, server: bool) -> tuple[Node, ...]:
+    """Return the nodes to add; raise InvalidValue when that cannot be."""
+    taken = {node.number for node in present}
+    free = [number for number in range(1, MAX_NODES + 1) if number not in taken]
+    if count < 1 or count > len(free):
+        raise InvalidValue(
+            f"--count is {count}, but a lab of {len(taken)} nodes can take 1 to {len(free)} more",
+            hint="lab status",
+        )
+    if server:
+        serving = sum(node.is_server for node in present)
+        _check_servers(serving, count)
+    return tuple(Node(number, is_server=server) for number in free[:count])
+
+
+def _check_servers(serving: int, count: int) -> None:
+    if serving == 1:
+        raise InvalidValue(
+            "a lab that was made with one server stays with one: its controllers hold no election",
+            hint="lab down, then lab up --servers 3",
+        )
+    server_numbers(MAX_NODES, serving + count)
+
+
+def remove(
+    paths: Paths,
+    name: str,
+    node_name: str,
+    *,
+    force: bool = False,
+    progress: Progress,
+    bounds: Bounds = BOUNDS,
+) -> Removal:
+    """Drain the node, take it out of the cluster, and delete its machine with its disk.
+
+    `force` does without draining, and gives up what only this node has.
+    """
+    require_root("node remove")
+    with exclusive(paths, name):
+        lab = Lab.load(paths, name)
+        node = find_node(lab.record.nodes, node_name)
+        _refuse_first(lab, node)
+        client = lab.connect()
+        if node.is_server:
+            etcd.refuse_loss_of_quorum(etcd.members(lab, lab.record.server_nodes[0]), node.name)
+        if not force:
+            _drain(lab, client, node, progress)
+        lab.update(removing=node.number)
+        end_removal(lab, choose(lab.record.distribution), bounds, progress)
+    return Removal(name, node_name)
+
+
+def _refuse_first(lab: Lab, node: Node) -> None:
+    if node == lab.record.server_nodes[0]:
+        raise InvalidValue(
+            f"{node.name} made the cluster and is home to the observer, so it stays",
+            hint=f"lab down --name {lab.record.name}",
+        )
+
+
+def _drain(lab: Lab, client: Client, node: Node, progress: Progress) -> None:
+    if not lab.sandbox.is_running(node):
+        raise LabError(
+            f"{node.name} is powered off, so nothing on it can be moved away in order",
+            hint=f"lab up --name {lab.record.name}, or lab node remove --force {node.name}",
+        )
+    held = drain.bound_to_node(drain.pods_on(client, node.name))
+    if held:
+        raise LabError(
+            f"{node.name} has what no other node has: {', '.join(held)}",
+            hint=f"lab node remove --force {node.name} gives it up",
+        )
+    with progress.task(f"Draining {node.name}"):
+        drain.drain(client, node.name, timeout_s=DRAIN_WITHIN_S)
+
+
+def _require_up(paths: Paths, name: str) -> Lab:
+    lab = Lab.load(paths, name)
+    if not is_up(lab):
+        raise ClusterError(f"lab {name!r} is not up", hint=f"lab up --name {name}")
+    return lab

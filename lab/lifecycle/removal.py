@@ -1,0 +1,64 @@
+"""End the removal of a node: out of the cluster, off the host, out of the record.
+
+Every step looks first, so that a removal which was cut short goes on from where it was.
+"""
+
+from contextlib import suppress
+
+from lab.errors import ClusterError, LabError, NoSpace
+from lab.kube import nodes as kube_nodes
+from lab.lifecycle import etcd, publish
+from lab.lifecycle.bounds import Bounds
+from lab.lifecycle.cluster import Cluster, start_child
+from lab.lifecycle.lab import Lab
+from lab.lifecycle.plan import Done
+from lab.machines.topology import Node
+from lab.progress import Progress
+from lab.provision.distribution import Distribution
+
+
+def end_removal(lab: Lab, distribution: Distribution, bounds: Bounds, progress: Progress) -> None:
+    """Do it with the lab's lock held, for the node that the record says is being removed."""
+    node = next(node for node in lab.record.nodes if node.number == lab.record.removing)
+    staying = tuple(each for each in lab.record.nodes if each != node)
+    with progress.task(f"Taking {node.name} out of the cluster"):
+        if node.is_server:
+            _leave_etcd(lab, node, distribution)
+        with suppress(ClusterError):
+            kube_nodes.delete(lab.connect(), node.name)
+    with progress.task(f"Removing the machine {node.name}"):
+        _delete_machine(lab, node)
+    lab.set_nodes(staying, removing=0)
+    if node.is_server:
+        _tell_others(lab, distribution, progress)
+    if lab.sandbox.is_running(lab.record.server_nodes[0]):
+        Cluster(lab, distribution, bounds, progress, Done()).check()
+
+
+def _leave_etcd(lab: Lab, node: Node, distribution: Distribution) -> None:
+    """Have the server leave by itself if it runs; what is left of it then is taken out."""
+    if lab.sandbox.is_running(node):
+        with suppress(LabError), start_child(lab) as child:
+            child.run(distribution.leave_phase(node), lambda host, name: None)
+    first = lab.record.server_nodes[0]
+    for member in etcd.members(lab, first):
+        if member.name == node.name:
+            etcd.forget(lab, first, member)
+
+
+def _delete_machine(lab: Lab, node: Node) -> None:
+    lab.sandbox.destroy([node])
+    for change in lab.journal.open_changes():
+        if (change.kind, change.what) == ("machine", node.name):
+            with suppress(NoSpace):
+                lab.journal.undone(change)
+    for file in (lab.keys.host(node), lab.keys.host(node).with_suffix(".pub")):
+        file.unlink(missing_ok=True)
+
+
+def _tell_others(lab: Lab, distribution: Distribution, progress: Progress) -> None:
+    """Tell nodes and forwarder which servers there are now."""
+    publish.publish(lab)
+    running = tuple(node for node in lab.record.nodes if lab.sandbox.is_running(node))
+    with progress.task("Telling all nodes where the API is"), start_child(lab) as child:
+        child.run(distribution.know_phase(running, lab.record.nodes), lambda host, name: None)
