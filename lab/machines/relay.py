@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 CHUNK = 64 * 1024
 CONNECT_BOUND_S = 10.0
 # A node without power says nothing; where there is another one, do not wait for it for long.
-OTHERS_WAIT_S = 2.0
+OTHERS_WAIT_S = 0.5
 ACCEPT_AGAIN_S = 0.1
 # A node without power says nothing: without these, what was connected to it stays for ever.
 KEEPALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}

@@ -21,6 +21,7 @@ from lab.machines.topology import CLUSTER_DNS, Node
 
 NAMESPACE = "/api/v1/namespaces/kube-system"
 PROBE_PORT = 8080
+SERVER_ROLE = "control-plane"
 DNS_NAME = "kubernetes.default.svc.cluster.local"
 _POLL_S = 0.2
 
@@ -37,8 +38,13 @@ class Missing:
         return "; ".join(self.findings)
 
 
-def judge_nodes(expected: Sequence[str], found: Sequence[NodeStatus], version: str) -> Missing:
-    """Compare the nodes by name: all of the expected, Ready, of `version`, and no other."""
+def judge_nodes(
+    expected: Sequence[str],
+    found: Sequence[NodeStatus],
+    version: str,
+    servers: Sequence[str] = (),
+) -> Missing:
+    """Compare by name: all of the expected, Ready, of `version`, in their roles, and no other."""
     by_name = {node.name: node for node in found}
     findings = [f"{name} has not joined" for name in expected if name not in by_name]
     findings += [
@@ -51,17 +57,24 @@ def judge_nodes(expected: Sequence[str], found: Sequence[NodeStatus], version: s
             findings.append(f"{name} is not Ready ({node.reason}{said})")
         if node and node.version != version:
             findings.append(f"{name} runs {node.version}, not {version}")
+        if node and (SERVER_ROLE in node.roles) != (name in servers):
+            should = "is not a server" if name in servers else "is a server and should be none"
+            findings.append(f"{name} {should}")
     return Missing(tuple(findings))
 
 
 def judge_cluster(client: Client, nodes: Sequence[Node], version: str) -> Missing:
     """Compare what the API knows: nodes and CoreDNS; makes no request inside the cluster."""
     expected = [node.name for node in nodes]
-    missing = judge_nodes(expected, kube_nodes.list_nodes(client), version)
+    missing = judge_nodes(expected, kube_nodes.list_nodes(client), version, _servers(nodes))
     coredns = client.get("/apis/apps/v1/namespaces/kube-system/deployments/coredns")
     if not coredns["status"].get("availableReplicas"):
         return Missing((*missing.findings, "CoreDNS is not available"))
     return missing
+
+
+def _servers(nodes: Sequence[Node]) -> list[str]:
+    return [node.name for node in nodes if node.is_server]
 
 
 def wait_for_nodes(
@@ -71,7 +84,7 @@ def wait_for_nodes(
 
     def look() -> Missing:
         found = kube_nodes.list_nodes(client)
-        missing = judge_nodes(expected, found, version)
+        missing = judge_nodes(expected, found, version, _servers(nodes))
         ready = sum(node.ready for node in found)
         advance(ready, len(expected), f"{ready}/{len(expected)} nodes Ready")
         return missing
