@@ -2,9 +2,12 @@
 
 from lab import artifacts
 from lab.errors import ClusterError
+from lab.kube import nodes as kube_nodes
+from lab.kube.nodes import NodeStatus
 from lab.lifecycle import publish
 from lab.lifecycle.lab import Lab
 from lab.lifecycle.plan import Facts
+from lab.lifecycle.versions import is_wanted, remaining
 from lab.machines import netns, network
 from lab.machines.topology import Node
 from lab.paths import Paths
@@ -16,9 +19,15 @@ def of_new_lab(paths: Paths, nodes: tuple[Node, ...], distribution: Distribution
     return Facts(nodes=nodes, unbuilt=tuple(artifacts.missing(distribution.recipes(), paths)))
 
 
-def of_lab(lab: Lab) -> Facts:
+def of_lab(lab: Lab, distribution: Distribution) -> Facts:
     nodes = lab.record.nodes
+    version = distribution.version
+    wanted = is_wanted(lab.record.version, version, name=lab.record.name)
     return Facts(
+        version=lab.record.version,
+        upgrade_to=version if wanted else "",
+        outdated=remaining(nodes, _known_nodes(lab), version) if wanted else (),
+        unbuilt=tuple(artifacts.missing(distribution.recipes(), lab.paths)) if wanted else (),
         nodes=nodes,
         leaving=lab.record.leaving,
         removing=f"n{lab.record.removing}" if lab.record.removing else "",
@@ -32,6 +41,14 @@ def of_lab(lab: Lab) -> Facts:
         doors=closed_doors(lab),
         unready=why_not_up(lab),
     )
+
+
+def _known_nodes(lab: Lab) -> list[NodeStatus]:
+    """Return what the cluster says of its nodes; nothing where it cannot be asked."""
+    try:
+        return kube_nodes.list_nodes(lab.connect(timeout_s=3))
+    except ClusterError:
+        return []
 
 
 def closed_doors(lab: Lab) -> tuple[str, ...]:

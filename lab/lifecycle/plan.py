@@ -29,7 +29,8 @@ class Facts:
     `unbuilt` are artifacts that are not in the cache. `all_doors` are those that should
     lead to the lab from the host's loopback, `doors` those that do not. `unready` says in a
     word why the cluster has to be looked at again, and is empty for one that is as it was when
-    it was last checked.
+    it was last checked. `upgrade_to` is a newer version, if there is one, and `outdated` the
+    nodes that do not have it, in their order.
     """
 
     nodes: tuple[Node, ...]
@@ -45,12 +46,15 @@ class Facts:
     all_doors: tuple[str, ...] = ("api",)
     doors: tuple[str, ...] = ("api",)
     unready: str = "it has not been checked yet"
+    version: str = ""
+    upgrade_to: str = ""
+    outdated: tuple[Node, ...] = ()
 
     @property
     def is_up(self) -> bool:
-        return not (self.unready or self.doors or self.leaving or self.removing) and all(
-            node.name in self.running for node in self.nodes
-        )
+        return not (
+            self.unready or self.doors or self.leaving or self.removing or self.upgrade_to
+        ) and all(node.name in self.running for node in self.nodes)
 
 
 @dataclass(slots=True)
@@ -76,14 +80,32 @@ def _steps(facts: Facts) -> Iterator[Action]:
         yield Action(facts.removing, "remove", "a lab node remove was cut short")
         staying = tuple(node for node in facts.nodes if node.name != facts.removing)
         facts = replace(facts, nodes=staying)
-    for name in facts.unbuilt:
-        yield Action(HOST, f"build {name}", "it is not in the cache")
+    if not facts.upgrade_to:
+        yield from _build_steps(facts)
     yield from _host_steps(facts)
     yield from _boot_steps(facts)
     for door in facts.doors:
         yield Action(HOST, f"publish {door}", "no port of the loopback leads there")
     yield from _cluster_steps(facts)
+    if facts.upgrade_to:
+        if not _is_as_checked(facts):
+            yield Action(CLUSTER, "check", facts.unready or "something changed")
+        yield from _build_steps(facts)
+        for node in facts.outdated:
+            why = f"it runs {facts.version}"
+            yield Action(node.name, f"upgrade to {facts.upgrade_to}", why)
+        yield Action(CLUSTER, "check", "its version changed")
+        return
     yield Action(CLUSTER, "check", facts.unready or "something changed")
+
+
+def _is_as_checked(facts: Facts) -> bool:
+    return replace(facts, upgrade_to="").is_up
+
+
+def _build_steps(facts: Facts) -> Iterator[Action]:
+    for name in facts.unbuilt:
+        yield Action(HOST, f"build {name}", "it is not in the cache")
 
 
 def _host_steps(facts: Facts) -> Iterator[Action]:

@@ -26,6 +26,8 @@ from lab.lifecycle.plan import HOST, Action, Done, plan
 from lab.lifecycle.record import Record
 from lab.lifecycle.removal import end_removal
 from lab.lifecycle.stop import stop_nodes
+from lab.lifecycle.upgrade import Upgrade
+from lab.lifecycle.versions import is_wanted
 from lab.machines import keys, netns, network, sysctls
 from lab.machines.topology import ID_LENGTH, Node, check_lab_name, make_nodes
 from lab.paths import Paths
@@ -69,15 +71,22 @@ def up(
     distribution: Distribution,
     progress: Progress,
     bounds: Bounds = BOUNDS,
+    upgrades: bool = True,
 ) -> Result:
-    """Return when the lab is ready, and what had to be done for it."""
+    """Return when the lab is ready, and what had to be done for it.
+
+    With `upgrades` also: to bring it to the version of `distribution`.
+    """
     require_root("up")
     check_lab_name(name)
     nodes = wanted.make_nodes()
     done = Done()
     with exclusive(paths, name):
         lab = _find(paths, name, wanted)
-        if lab and not lab.record.removing and is_up(lab):
+        present = lab.record.version if lab else distribution.version
+        upgrades = upgrades and is_wanted(present, distribution.version, name=name)
+        is_fine = lab and not lab.record.removing and is_up(lab)
+        if lab and is_fine and not upgrades:
             return Result(lab.record, ())
         nodes = lab.record.nodes if lab else nodes
         if lab and not _end_leaving(lab, progress, done):
@@ -86,7 +95,10 @@ def up(
             done.add(f"n{lab.record.removing}", "remove")
             end_removal(lab, distribution, bounds, progress)
         lab = lab or _create(paths, name, nodes, distribution, progress, done)
-        converge(lab, distribution, bounds, progress, done)
+        if not is_fine:
+            converge(lab, distribution, bounds, progress, done)
+        if upgrades:
+            Upgrade(lab, distribution, bounds, progress, done).run()
         return Result(lab.record, tuple(done.actions))
 
 
@@ -97,7 +109,7 @@ def plan_up(
     check_lab_name(name)
     nodes = wanted.make_nodes()
     lab = _find(paths, name, wanted)
-    found = facts.of_lab(lab) if lab else facts.of_new_lab(paths, nodes, distribution)
+    found = facts.of_lab(lab, distribution) if lab else facts.of_new_lab(paths, nodes, distribution)
     return plan(found)
 
 
@@ -258,6 +270,7 @@ def start(paths: Paths, name: str, *, progress: Progress, bounds: Bounds = BOUND
         paths,
         name,
         wanted=Wanted(),
+        upgrades=False,
         distribution=choose(recorded.distribution),
         progress=progress,
         bounds=bounds,

@@ -70,6 +70,13 @@ class Distribution(Protocol):
         """Return the phase that tells `nodes` which servers there are."""
         ...
 
+    def upgrade_phase(self, node: Node, artifacts: Mapping[str, str], *, first: bool) -> Phase:
+        """Return the phase that brings a node to `version`; the first server goes first.
+
+        `artifacts` are paths in the cache by name; nodes see it read-only at nspawn.STORE.
+        """
+        ...
+
     def leave_phase(self, node: Node) -> Phase:
         """Return the phase after which the cluster's store no longer counts on the node."""
         ...

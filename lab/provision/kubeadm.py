@@ -5,11 +5,14 @@ from pyinfra.context import host
 from pyinfra.operations import server
 
 from lab.provision.node import render
+from lab.provision.steps import once
 
 # What kubeadm's preflight finds on a node that shares the host's kernel, and why it is right
 # to go on: the configuration of the kernel is not shown to containers, and swap is the
 # host's affair. Everything else it finds is an error.
 IGNORED = ("SystemVerification", "Swap", "Mem", "NumCPU")
+
+PROGRAMS = ("kubeadm", "kubectl", "kubelet", "kube-proxy")
 
 KUBE_PROXY_CONFIG = "/etc/kubernetes/kube-proxy.conf"
 
@@ -67,6 +70,42 @@ def join_agent() -> None:
         name="Write kube-proxy's kubeconfig and start it",
         commands=[f"umask 077; cat > {KUBE_PROXY_CONFIG} && systemctl start kube-proxy"],
         _stdin=host.data.kube_proxy_config,
+    )
+
+
+@deploy("Upgrade the node")
+def upgrade_node() -> None:
+    """Run the new kubeadm, then let the node's services run from the new programs.
+
+    Data: programs (a directory on the node), images (an archive there), image_stamp,
+    kubernetes_version, first: whether it is the first server of the cluster to be upgraded.
+    """
+    data = host.data
+    once(
+        "Import the new images",
+        stamp=f"images-{data.image_stamp}",
+        command=f"ctr --namespace k8s.io images import --local {data.images} > /dev/null",
+    )
+    verb = "apply --yes" if data.first else "node"
+    log = "/var/log/kubeadm-upgrade.log"
+    server.shell(
+        name="Run kubeadm upgrade",
+        commands=[
+            f"mkdir -p /run/lab && cat > /run/lab/upgrade.yaml && {data.programs}/kubeadm upgrade "
+            f"{verb} --config /run/lab/upgrade.yaml >> {log} 2>&1 || "
+            f"{{ tail -n 20 {log} >&2; exit 1; }}"
+        ],
+        _stdin=render("kubeadm-upgrade.yaml.j2", ignored=IGNORED),
+        _timeout=300,
+    )
+    links = " && ".join(
+        f"ln -sfn {data.programs}/{name} /usr/local/bin/.{name} && "
+        f"mv -T /usr/local/bin/.{name} /usr/local/bin/{name}"
+        for name in PROGRAMS
+    )
+    server.shell(
+        name="Start kubelet and kube-proxy from the new programs",
+        commands=[f"{links} && systemctl restart kubelet kube-proxy"],
     )
 
 

@@ -5,13 +5,14 @@ import secrets
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Any
 
 from lab.artifacts import kubeimages
 from lab.artifacts.kubeadm import kubeadm_recipes, kubernetes_version
 from lab.artifacts.recipe import Recipe
+from lab.machines.nspawn import STORE
 from lab.machines.topology import (
     API_NAME,
     CLUSTER_DNS,
@@ -135,6 +136,23 @@ class Kubeadm:
             for node in nodes
         )
         return Phase("telling all nodes where the API is", targets)
+
+    def upgrade_phase(self, node: Node, artifacts: Mapping[str, str], *, first: bool) -> Phase:
+        programs, images = (
+            PurePath(STORE, PurePath(artifacts[name]).name, "tree")
+            for name in ("kubernetes", "images")
+        )
+        archive = "server.tar" if node.is_server else "agent.tar"
+        data = {
+            "programs": str(programs / kubeimages.PROGRAMS),
+            "images": str(images / kubeimages.DIRECTORY / archive),
+            "image_stamp": PurePath(artifacts["images"]).name.rsplit("-", 1)[-1],
+            "kubernetes_version": self.version,
+            "first": first,
+        }
+        return Phase(
+            f"upgrading {node.name}", (_target(node, ("upgrade_node",), data),), timeout_s=420
+        )
 
     def leave_phase(self, node: Node) -> Phase:
         return Phase(f"taking {node.name} out of the cluster", (_target(node, ("leave",), {}),))

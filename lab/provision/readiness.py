@@ -92,6 +92,19 @@ def wait_for_nodes(
     _wait(look, "the nodes", timeout_s)
 
 
+def wait_for_version(client: Client, name: str, version: str, *, timeout_s: float) -> None:
+    """Return when the node is Ready with a kubelet of that version."""
+
+    def look() -> Missing:
+        found = {node.name: node for node in kube_nodes.list_nodes(client)}
+        node = found.get(name)
+        if node is None or node.version != version:
+            return Missing((f"{name} runs {node.version if node else 'nothing'}, not {version}",))
+        return Missing(() if node.ready else (f"{name} is not Ready ({node.reason})",))
+
+    _wait(look, name, timeout_s)
+
+
 def apply_coredns(client: Client, coredns_image: str) -> None:
     objects = manifests.render("coredns", coredns_image=coredns_image, cluster_dns=str(CLUSTER_DNS))
     apply.apply_all(client, objects)

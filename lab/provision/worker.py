@@ -53,6 +53,7 @@ DEPLOYS = {
     "init_server": kubeadm.init_server,
     "join_server": kubeadm.join_server,
     "join_agent": kubeadm.join_agent,
+    "upgrade_node": kubeadm.upgrade_node,
     "leave": kubeadm.leave,
 }
 

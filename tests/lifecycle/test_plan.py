@@ -97,3 +97,24 @@ def test_a_removal_that_was_cut_short_is_ended_and_its_node_not_brought_back() -
 )
 def test_one_thing_missing_is_one_thing_done(change: dict[str, object], step: object) -> None:
     assert step in steps(replace(UP, **change))  # type: ignore[arg-type]
+
+
+def test_a_newer_version_upgrades_servers_first_and_checks_at_the_end() -> None:
+    facts = replace(UP, version="v1.36.1", upgrade_to="v1.36.3", outdated=NODES[:2])
+
+    assert steps(facts) == [
+        ("n1", "upgrade to v1.36.3"),
+        ("n2", "upgrade to v1.36.3"),
+        ("cluster", "check"),
+    ]
+
+
+def test_a_lab_that_is_stopped_is_brought_up_before_it_is_upgraded() -> None:
+    facts = replace(
+        UP, running=frozenset(), unready="off", upgrade_to="v2.0.0", outdated=NODES, unbuilt=("x",)
+    )
+
+    found = steps(facts)
+
+    assert found.index(("n1", "boot")) < found.index(("host", "build x"))
+    assert found.count(("cluster", "check")) == 2

@@ -1,0 +1,75 @@
+"""Bring a lab to the version that this lab program has: servers one at a time, then agents.
+
+The order is that of kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-upgrade. What
+version a node has is asked of the cluster, so an upgrade that was cut short goes on with the
+nodes that are left. Pods stay where they are: a kubelet that restarts leaves them running.
+"""
+
+from dataclasses import dataclass
+
+from lab import artifacts
+from lab.kube import nodes as kube_nodes
+from lab.lifecycle.bounds import Bounds
+from lab.lifecycle.cluster import Cluster, start_child
+from lab.lifecycle.lab import Lab
+from lab.lifecycle.plan import HOST, Done
+from lab.lifecycle.versions import remaining
+from lab.machines.topology import Node
+from lab.progress import Progress
+from lab.provision import readiness
+from lab.provision.child import Child
+from lab.provision.distribution import Distribution
+
+
+@dataclass(slots=True)
+class Upgrade:
+    """The upgrade of one lab that is up."""
+
+    lab: Lab
+    distribution: Distribution
+    bounds: Bounds
+    progress: Progress
+    done: Done
+
+    def run(self) -> None:
+        """Upgrade what is left, then see that everything works."""
+        self._bring_artifacts()
+        version = self.distribution.version
+        left = remaining(self.lab.record.nodes, kube_nodes.list_nodes(self.lab.connect()), version)
+        self.lab.update(gate_passed=False)
+        with start_child(self.lab) as child:
+            for node in left:
+                self._upgrade(child, node)
+        self.lab.update(version=version)
+        Cluster(self.lab, self.distribution, self.bounds, self.progress, self.done).check()
+
+    def _bring_artifacts(self) -> None:
+        """Build what the new version is made from; nodes read it from the cache.
+
+        What their disks stand on stays recorded, so that it is not removed below them.
+        """
+        record = self.lab.record
+        recipes = self.distribution.recipes()
+        for missing in artifacts.missing(recipes, self.lab.paths):
+            self.done.add(HOST, f"build {missing}")
+        built = artifacts.ensure(recipes, paths=self.lab.paths, progress=self.progress)
+        new = {key: str(artifact.path) for key, artifact in built.items()}
+        old = {
+            f"{key} of {record.version}": path
+            for key, path in record.artifacts.items()
+            if key in new and path != new[key]
+        }
+        self.lab.update(artifacts=record.artifacts | old | new)
+
+    def _upgrade(self, child: Child, node: Node) -> None:
+        version = self.distribution.version
+        title = f"Upgrading {node.name} to {version}"
+        phase = self.distribution.upgrade_phase(
+            node, self.lab.record.artifacts, first=node == self.lab.record.server_nodes[0]
+        )
+        with self.progress.task(title) as task:
+            child.run(phase, lambda host, name: task.advance(0, 0, f"{host}: {name}"))
+            readiness.wait_for_version(
+                self.lab.connect(), node.name, version, timeout_s=self.bounds.nodes_s
+            )
+        self.done.add(node.name, f"upgrade to {version}")
