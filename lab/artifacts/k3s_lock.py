@@ -1,0 +1,113 @@
+"""Which k3s, and with which content? The lock file that a change of version goes through.
+
+A hash that is missing is not yet known: then the release's own list of checksums is believed
+the first time, which is integrity and not authenticity, and what came is remembered by its
+content in the cache. `python -m lab.artifacts.k3s_lock VERSION` fills the lock.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.errors import ArtifactCorrupt, InvalidValue
+
+FILE = Path(__file__).with_name("k3s.lock.json")
+# Names of the release's files, github.com/k3s-io/k3s/blob/master/install.sh and its releases.
+BINARIES = {"amd64": "k3s", "arm64": "k3s-arm64"}
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Version and, by file name, the SHA-256 in hex of what is known."""
+
+    version: str
+    hashes: Mapping[str, str]
+
+
+def binary_file(architecture: str) -> str:
+    return BINARIES[architecture]
+
+
+def images_file(architecture: str) -> str:
+    return f"k3s-airgap-images-{architecture}.tar.zst"
+
+
+def checksums_file(architecture: str) -> str:
+    return f"sha256sum-{architecture}.txt"
+
+
+def read(file: Path = FILE) -> Lock:
+    """Raise ArtifactCorrupt for a lock that is none."""
+    try:
+        return parse(json.loads(file.read_text()))
+    except (ValueError, LookupError, TypeError) as exc:
+        raise ArtifactCorrupt(f"{file} is no lock of k3s ({exc})") from exc
+
+
+def parse(value: Any) -> Lock:
+    hashes = {}
+    for architecture in BINARIES:
+        entry = value[architecture]
+        for name, key in (
+            (binary_file(architecture), "binary_sha256"),
+            (images_file(architecture), "images_sha256"),
+        ):
+            if entry[key] is not None:
+                hashes[name] = check_hash(entry[key])
+    return Lock(str(value["version"]), hashes)
+
+
+def check_hash(text: str) -> str:
+    if len(text) != 64 or set(text) - set("0123456789abcdef"):
+        raise ValueError(f"{text!r} is no SHA-256")
+    return text
+
+
+def parse_checksums(text: str) -> dict[str, str]:
+    """Read a release's sha256sum file: a hash and a file name a line."""
+    found = {}
+    for line in text.splitlines():
+        fields = line.split()
+        if len(fields) == 2:
+            found[fields[1].removeprefix("*")] = check_hash(fields[0])
+    return found
+
+
+def render(version: str, checksums: Mapping[str, Mapping[str, str]]) -> str:
+    """Return the lock for `version` from architecture → file name → hash."""
+    lock: dict[str, Any] = {"version": version}
+    for architecture, hashes in checksums.items():
+        try:
+            lock[architecture] = {
+                "binary_sha256": hashes[binary_file(architecture)],
+                "images_sha256": hashes[images_file(architecture)],
+            }
+        except KeyError as exc:
+            raise InvalidValue(
+                f"the release {version} lists no {exc.args[0]} in {checksums_file(architecture)}",
+                hint="python -m lab.artifacts.k3s_lock v1.36.3+k3s1",
+            ) from exc
+    return json.dumps(lock, indent=2) + "\n"
+
+
+def update(version: str, ask: Callable[[str], str], file: Path = FILE) -> None:
+    """Write the lock for `version`; `ask` returns the text of one of the release's files."""
+    checksums = {each: parse_checksums(ask(checksums_file(each))) for each in BINARIES}
+    file.write_text(render(version, checksums))
+
+
+def main(arguments: list[str]) -> int:
+    from lab.artifacts.k3s_source import Release
+
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -m lab.artifacts.k3s_lock VERSION\n")
+        return 2
+    update(arguments[0], Release(arguments[0]).text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

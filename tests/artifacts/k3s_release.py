@@ -1,0 +1,69 @@
+"""A made-up k3s release: as files, and over HTTP on loopback."""
+
+import hashlib
+import http.server
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from urllib.parse import unquote
+
+from typing_extensions import override
+
+from lab.artifacts.k3s_lock import binary_file, checksums_file, images_file
+from lab.artifacts.recipe import architecture
+
+VERSION = "v1.36.3+k3s1"
+PROGRAM = b"#!/bin/sh\necho k3s\n"
+IMAGES = b"images"
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def make_release(directory: Path, program: bytes = PROGRAM, images: bytes = IMAGES) -> Path:
+    """Write program, images and their checksums as a release has them."""
+    directory.mkdir(parents=True, exist_ok=True)
+    arch = architecture()
+    files = {binary_file(arch): program, images_file(arch): images}
+    for name, content in files.items():
+        (directory / name).write_bytes(content)
+    lines = [f"{sha256(content)}  {name}\n" for name, content in files.items()]
+    # Another name that ends alike must not be taken for the program.
+    lines.insert(0, f"{sha256(b'other')}  other-k3s\n")
+    (directory / checksums_file(arch)).write_text("".join(lines))
+    return directory
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    asked: list[str]
+
+    @override
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)  # type: ignore[attr-defined]
+        super().do_GET()
+
+    @override
+    def translate_path(self, path: str) -> str:
+        return super().translate_path(unquote(path))
+
+    @override
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def serving(directory: Path) -> Iterator[tuple[str, list[str]]]:
+    """Serve a directory; give its address and the paths that are asked for."""
+    handler = partial(Handler, directory=str(directory))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.asked = []  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", server.asked  # type: ignore[attr-defined]
+        finally:
+            server.shutdown()
+            thread.join()
