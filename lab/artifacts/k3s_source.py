@@ -84,6 +84,8 @@ class Release:
             with urllib.request.urlopen(request, timeout=bound_s) as answer:  # noqa: S310
                 yield answer
         except (OSError, http.client.HTTPException) as exc:
+            if isinstance(exc, urllib.error.HTTPError):
+                exc.close()
             raise ArtifactError(f"{url} cannot be had ({_cause(exc)})", hint=OTHER_WAYS) from exc
 
 

@@ -1,9 +1,11 @@
 """Make booted nodes one cluster, and see that it works."""
 
+import json
 import time
 from dataclasses import dataclass
 
 from lab.errors import ClusterUnreachable, NotReady, RequestRefused
+from lab.files import write_json
 from lab.kube import identity, nodes, tokens
 from lab.kube.client import Client
 from lab.lifecycle.bounds import Bounds
@@ -15,7 +17,6 @@ from lab.progress import Progress, Task
 from lab.provision import readiness
 from lab.provision.child import Child, Phase
 from lab.provision.distribution import Distribution, Outputs, Settings
-from lab.provision.kubeadm_phases import make_token
 
 
 def start_child(lab: Lab) -> Child:
@@ -51,12 +52,12 @@ class Cluster:
 
     def provision(self, child: Child) -> None:
         """Prepare all nodes and make the first server beside it, then let the others join."""
-        token = make_token()
-        outputs = self._start(child, token)
+        outputs = self._start(child, self._secrets())
         client = self._introduce(outputs)
-        readiness.apply_coredns(client, self.distribution.coredns_image)
+        if self.distribution.coredns_image:
+            readiness.apply_coredns(client, self.distribution.coredns_image)
         if self.waiting:
-            self._join(child, client, outputs)
+            self._admit(child, client, outputs)
 
     def check(self) -> None:
         """Return when everything has been seen to work; nothing of the check stays behind."""
@@ -106,17 +107,28 @@ class Cluster:
                     ) from exc
                 time.sleep(0.2)
 
-    def _start(self, child: Child, token: str) -> dict[str, str]:
+    def _secrets(self) -> dict[str, str]:
+        """Return what the cluster's nodes are admitted by; the same at each try if it must be."""
+        if not self.distribution.keeps_secrets:
+            return self.distribution.make_secrets()
+        file = self.lab.keys.directory / "cluster-secrets.json"
+        if not file.exists():
+            write_json(file, self.distribution.make_secrets(), owner=self.lab.paths.caller)
+        kept: dict[str, str] = json.loads(file.read_text())
+        return kept
+
+    def _start(self, child: Child, secrets: dict[str, str]) -> dict[str, str]:
         new = self.waiting
-        phase = self.distribution.start_phase(
-            self.lab.record.nodes, self._settings(), token=token, new=new
+        phase = self._bound().start_phase(
+            self.lab.record.nodes, self.settings(), secrets=secrets, new=new
         )
         outputs = self._run(child, phase)[self.server.name]
         for node in new:
             self.done.add(node.name, "prepare")
         if self.server in new:
             self.done.add(self.server.name, "make cluster")
-        return outputs | {"token": token}
+        # What was read counts: k3s gives its tokens back in the form that pins its CA.
+        return secrets | outputs
 
     def _introduce(self, outputs: Outputs) -> Client:
         """Record who the cluster is, write the kubeconfig, and return a checked client."""
@@ -129,9 +141,18 @@ class Cluster:
         self.lab.update(joined=self.lab.record.with_joined(self.server.name).joined)
         return self.lab.connect()
 
-    def _join(self, child: Child, client: Client, outputs: Outputs) -> None:
+    def _admit(self, child: Child, client: Client, outputs: Outputs) -> None:
+        if not self.distribution.admits_by_token:
+            self._join(child, client, outputs)
+            return
         token = outputs["token"]
         tokens.allow(client, token)
+        self._join(child, client, outputs)
+        # Only now: a kubeadm whose caller was cut short goes on, and would wait for minutes.
+        tokens.revoke(client, token)
+
+    def _join(self, child: Child, client: Client, outputs: Outputs) -> None:
+        nodes_, bound = self.lab.record.nodes, self._bound()
         for node in self.waiting:
             # A node of that name may be left from a try that was cut short; kubeadm
             # refuses to join beside one that still counts as Ready.
@@ -140,21 +161,20 @@ class Cluster:
         if servers:
             self._tell_joined(child)
         for server in servers:
-            self._run(child, self.distribution.join_server_phase(server, self.server, outputs))
+            self._run(child, bound.join_server_phase(server, nodes_, outputs))
             self._note_joined(server)
         agents = self.waiting
         if agents:
-            self._run(child, self.distribution.join_phase(agents, self.server, outputs))
+            self._run(child, bound.join_phase(agents, nodes_, outputs))
             self._note_joined(*agents)
-        # Only now: a kubeadm whose caller was cut short goes on, and would wait for minutes.
-        tokens.revoke(client, token)
 
     def _tell_joined(self, child: Child) -> None:
         """Tell nodes that joined before which servers there will be; new ones know already."""
         nodes = self.lab.record.nodes
         joined = tuple(n for n in nodes if n not in self.waiting and n != self.server)
-        if joined:
-            self._run(child, self.distribution.know_phase(joined, nodes))
+        phase = self.distribution.know_phase(joined, nodes) if joined else None
+        if phase:
+            self._run(child, phase)
 
     def _note_joined(self, *joined: Node) -> None:
         names = [node.name for node in joined]
@@ -168,11 +188,14 @@ class Cluster:
         with self.progress.task(title) as task:
             return child.run(phase, lambda host, name: task.advance(0, 0, f"{host}: {name}"))
 
-    def _settings(self) -> Settings:
+    def _bound(self) -> Distribution:
+        return self.distribution.bind(self.lab.record.artifacts)
+
+    def settings(self) -> Settings:
         record = self.lab.record
         return Settings(
             cluster_name=f"lab-{record.name}",
             version=record.version,
-            images_key=record.artifacts["images"].rsplit("-", 1)[-1],
+            images_key=record.artifacts.get("images", "").rsplit("-", 1)[-1],
             cgroup_driver="systemd" if cgroups.is_unified() else "cgroupfs",
         )

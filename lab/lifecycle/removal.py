@@ -60,5 +60,8 @@ def _tell_others(lab: Lab, distribution: Distribution, progress: Progress) -> No
     """Tell nodes and forwarder which servers there are now."""
     publish.publish(lab)
     running = tuple(node for node in lab.record.nodes if lab.sandbox.is_running(node))
+    phase = distribution.know_phase(running, lab.record.nodes)
+    if phase is None:
+        return
     with progress.task("Telling all nodes where the API is"), start_child(lab) as child:
-        child.run(distribution.know_phase(running, lab.record.nodes), lambda host, name: None)
+        child.run(phase, lambda host, name: None)

@@ -33,7 +33,7 @@ from lab.machines.topology import ID_LENGTH, Node, check_lab_name, make_nodes
 from lab.paths import Paths
 from lab.progress import Progress
 from lab.provision.distribution import Distribution, choose
-from lab.provision.kubeadm_phases import name_range
+from lab.provision.phases import name_range
 from lab.residue import take_fingerprint as take
 
 DEFAULT_NODES = 6
@@ -94,7 +94,7 @@ def up(
         if lab and lab.record.removing:
             done.add(f"n{lab.record.removing}", "remove")
             end_removal(lab, distribution, bounds, progress)
-        lab = lab or _create(paths, name, nodes, distribution, progress, done)
+        lab = lab or create(paths, name, nodes, distribution, progress, done)
         if not is_fine:
             converge(lab, distribution, bounds, progress, done)
         if upgrades:
@@ -158,7 +158,7 @@ def _find(paths: Paths, name: str, wanted: Wanted) -> Lab | None:
     return lab
 
 
-def _create(
+def create(
     paths: Paths,
     name: str,
     nodes: tuple[Node, ...],
@@ -166,6 +166,7 @@ def _create(
     progress: Progress,
     done: Done,
 ) -> Lab:
+    """Build what is missing and make the lab's directory and record; no node yet."""
     recipes = distribution.recipes()
     require_fit_host(paths, recipes, node_count=len(nodes))
     for missing in artifacts.missing(recipes, paths):
@@ -196,7 +197,7 @@ def converge(
     lab: Lab, distribution: Distribution, bounds: Bounds, progress: Progress, done: Done
 ) -> None:
     """Do what is missing, with the lab's lock held."""
-    _prepare_host(lab, progress, done)
+    prepare_host(lab, progress, done)
     cluster = Cluster(lab, distribution, bounds, progress, done)
     lab.update(gate_passed=False)
     if cluster.needs_provisioning():
@@ -208,7 +209,7 @@ def converge(
     cluster.check()
 
 
-def _prepare_host(lab: Lab, progress: Progress, done: Done) -> None:
+def prepare_host(lab: Lab, progress: Progress, done: Done) -> None:
     if not netns.exists(network.name(lab.record.lab_id)):
         done.add(HOST, "make network")
     if not lab.keys.are_made(lab.record.nodes):

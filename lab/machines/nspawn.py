@@ -43,11 +43,13 @@ class Disk:
     def binds(self) -> dict[Path, str]:
         """Return host directory → place in the node, for what must lie on a real file system.
 
-        containerd's snapshots are overlays, and an overlay cannot lie on an overlay.
+        Snapshots of containerd, also of the one in k3s, are overlays, and an overlay cannot lie
+        on an overlay.
         """
         return {
             self.directory / "containerd": "/var/lib/containerd",
             self.directory / "kubelet": "/var/lib/kubelet",
+            self.directory / "rancher": "/var/lib/rancher",
         }
 
     @property

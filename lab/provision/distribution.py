@@ -22,7 +22,7 @@ class Settings:
 
 
 Outputs = Mapping[str, str]
-"""What was read from the first server, and the token: all that others need to join."""
+"""What was read from the first server, and the secrets: all that others need to join."""
 
 
 class Distribution(Protocol):
@@ -35,7 +35,9 @@ class Distribution(Protocol):
         ...
 
     @property
-    def coredns_image(self) -> str: ...
+    def coredns_image(self) -> str:
+        """Return the image of lab's CoreDNS, or nothing where the distribution brings its own."""
+        ...
 
     @property
     def probe_image(self) -> str: ...
@@ -48,8 +50,29 @@ class Distribution(Protocol):
         """Choose from artifact name → tree the layers below a node's disk, topmost first."""
         ...
 
+    @property
+    def keeps_secrets(self) -> bool:
+        """Whether its secrets are the cluster's for good, and not just for one try to join."""
+        ...
+
+    @property
+    def admits_by_token(self) -> bool:
+        """Whether nodes are admitted by a bootstrap token, which the API has to know."""
+        ...
+
+    def bind(self, artifacts: Mapping[str, str]) -> "Distribution":
+        """Return it with what it has to know of the built artifacts, paths by name."""
+        ...
+
+    def make_secrets(self) -> dict[str, str]: ...
+
     def start_phase(
-        self, nodes: tuple[Node, ...], settings: Settings, *, token: str, new: tuple[Node, ...]
+        self,
+        nodes: tuple[Node, ...],
+        settings: Settings,
+        *,
+        secrets: Mapping[str, str],
+        new: tuple[Node, ...],
     ) -> Phase:
         """Return the phase that prepares the `new` nodes and makes the server if it is new.
 
@@ -57,17 +80,19 @@ class Distribution(Protocol):
         """
         ...
 
-    def join_server_phase(self, server: Node, first: Node, outputs: Outputs) -> Phase:
+    def join_server_phase(self, server: Node, nodes: tuple[Node, ...], outputs: Outputs) -> Phase:
         """Return the phase that makes one more server; there is never more than one at a time.
 
         etcd takes one learner at a time, etcd.io/docs/latest/learning/design-learner.
         """
         ...
 
-    def join_phase(self, agents: tuple[Node, ...], server: Node, outputs: Outputs) -> Phase: ...
+    def join_phase(
+        self, agents: tuple[Node, ...], nodes: tuple[Node, ...], outputs: Outputs
+    ) -> Phase: ...
 
-    def know_phase(self, nodes: tuple[Node, ...], all_nodes: tuple[Node, ...]) -> Phase:
-        """Return the phase that tells `nodes` which servers there are."""
+    def know_phase(self, nodes: tuple[Node, ...], all_nodes: tuple[Node, ...]) -> Phase | None:
+        """Return the phase that tells `nodes` which servers there are, if they must be told."""
         ...
 
     def upgrade_phase(self, node: Node, artifacts: Mapping[str, str], *, first: bool) -> Phase:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 from lab.artifacts import kubeimages
 from lab.artifacts.kubeadm import kubeadm_recipes, kubernetes_version
@@ -24,6 +24,7 @@ from lab.machines.topology import (
 )
 from lab.provision.child import Phase, Target
 from lab.provision.distribution import Outputs, Settings
+from lab.provision.phases import api_addresses, name_range
 
 TOKEN_TTL = "1h0m0s"  # noqa: S105 - a duration
 # Topmost first: Debian is above the programs, so that it decides who owns a directory.
@@ -74,6 +75,8 @@ class Kubeadm:
     name: str = "kubeadm"
     coredns_image: str = kubeimages.COREDNS
     probe_image: str = kubeimages.PROBE
+    keeps_secrets: bool = False
+    admits_by_token: bool = True
 
     @property
     def version(self) -> str:
@@ -85,8 +88,19 @@ class Kubeadm:
     def layers(self, trees: Mapping[str, Path]) -> tuple[Path, ...]:
         return tuple(trees[name] for name in LAYERS)
 
+    def bind(self, artifacts: Mapping[str, str]) -> Self:
+        return self
+
+    def make_secrets(self) -> dict[str, str]:
+        return {"token": make_token()}
+
     def start_phase(
-        self, nodes: tuple[Node, ...], settings: Settings, *, token: str, new: tuple[Node, ...]
+        self,
+        nodes: tuple[Node, ...],
+        settings: Settings,
+        *,
+        secrets: Mapping[str, str],
+        new: tuple[Node, ...],
     ) -> Phase:
         server = nodes[0]
         targets = [
@@ -96,7 +110,7 @@ class Kubeadm:
         ]
         servers = [node for node in nodes if node.is_server]
         data = _node_data(server, nodes, settings) | {
-            "token": token,
+            "token": secrets["token"],
             "token_ttl": TOKEN_TTL,
             "cluster_name": settings.cluster_name,
             "kubernetes_version": settings.version,
@@ -114,15 +128,17 @@ class Kubeadm:
             (first, *targets),
         )
 
-    def join_server_phase(self, server: Node, first: Node, outputs: Outputs) -> Phase:
-        data = _join_data(server, first, outputs) | {"pki": outputs["pki"]}
+    def join_server_phase(self, server: Node, nodes: tuple[Node, ...], outputs: Outputs) -> Phase:
+        data = _join_data(server, nodes[0], outputs) | {"pki": outputs["pki"]}
         return Phase(
             f"joining {server.name} as a server", (_target(server, ("join_server",), data),)
         )
 
-    def join_phase(self, agents: tuple[Node, ...], server: Node, outputs: Outputs) -> Phase:
+    def join_phase(
+        self, agents: tuple[Node, ...], nodes: tuple[Node, ...], outputs: Outputs
+    ) -> Phase:
         targets = tuple(
-            _target(node, ("join_agent",), _join_data(node, server, outputs)) for node in agents
+            _target(node, ("join_agent",), _join_data(node, nodes[0], outputs)) for node in agents
         )
         return Phase(f"joining {name_range(agents)}", targets)
 
@@ -156,22 +172,6 @@ class Kubeadm:
 
     def leave_phase(self, node: Node) -> Phase:
         return Phase(f"taking {node.name} out of the cluster", (_target(node, ("leave",), {}),))
-
-
-def name_range(nodes: tuple[Node, ...]) -> str:
-    """Return `n2`, `n2 to n6`, or `n2, n5 and n6` where some are left out."""
-    names = [node.name for node in nodes]
-    if len(names) == 1:
-        return names[0]
-    if nodes[-1].number - nodes[0].number == len(nodes) - 1 and len(names) > 2:
-        return f"{names[0]} to {names[-1]}"
-    return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def api_addresses(node: Node, nodes: tuple[Node, ...]) -> list[str]:
-    """Return where `node` finds the API, itself first; a client tries them in this order."""
-    servers = sorted((n for n in nodes if n.is_server), key=lambda n: (n != node, n.number))
-    return [server.address for server in servers]
 
 
 def _join_data(node: Node, server: Node, outputs: Outputs) -> dict[str, Any]:

@@ -49,15 +49,19 @@ class Stamps(FactBase[list[str]]):
         return []
 
 
-def once(name: str, *, stamp: str, command: str, stdin: str | None = None) -> None:
+def once(name: str, *, stamp: str, command: str, stdin: str | None = None, kind: str = "") -> None:
     """Run `command` unless it has succeeded under this stamp before.
+
+    A stamp of a `kind` takes the place of the one before, so that what is changed and changed
+    back is done again.
 
     The fact is asked for outside of the operation: inside, pyinfra would hand the
     operation's standard input to the fact's command, which does not read it.
     """
     if stamp in host.get_fact(Stamps):
         return
-    mark = f"mkdir -p {STAMPS} && touch {STAMPS}/{stamp}"
+    clear = f"rm -f {STAMPS}/{kind}-* && " if kind else ""
+    mark = f"mkdir -p {STAMPS} && {clear}touch {STAMPS}/{stamp}"
     server.shell(name=name, commands=[f"{command} && {mark}"], _stdin=stdin)
 
 
@@ -77,8 +81,12 @@ def pack(files: Mapping[str, NodeFile]) -> tuple[str, str]:
     return base64.encodebytes(data).decode(), hashlib.sha256(data).hexdigest()[:12]
 
 
-def unpack(name: str, files: Mapping[str, NodeFile], *, then: str) -> None:
-    """Write the files, then run a command that makes them count, once for this content."""
+def unpack(name: str, files: Mapping[str, NodeFile], *, then: str, kind: str = "") -> str:
+    """Write the files, then run a command that makes them count, once for this content.
+
+    Returns the digest of the content.
+    """
     archive, digest = pack(files)
     command = f"base64 -d | tar -x -C / --no-same-owner --no-overwrite-dir -f - && {then}"
-    once(name, stamp=f"files-{digest}", command=command, stdin=archive)
+    once(name, stamp=f"{kind or 'files'}-{digest}", command=command, stdin=archive, kind=kind)
+    return digest

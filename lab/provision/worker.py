@@ -44,7 +44,7 @@ from pyinfra.api.operations import run_ops  # noqa: E402
 from pyinfra.api.state import BaseStateCallback, State  # noqa: E402
 from typing_extensions import override  # noqa: E402
 
-from lab.provision import kubeadm, node  # noqa: E402
+from lab.provision import k3s, kubeadm, node  # noqa: E402
 from lab.provision.steps import Stamps  # noqa: E402
 
 DEPLOYS = {
@@ -55,6 +55,11 @@ DEPLOYS = {
     "join_agent": kubeadm.join_agent,
     "upgrade_node": kubeadm.upgrade_node,
     "leave": kubeadm.leave,
+    "k3s_prepare": k3s.prepare,
+    "k3s_server": k3s.server,
+    "k3s_agent": k3s.agent,
+    "k3s_leave": k3s.leave,
+    "k3s_uninstall": k3s.uninstall,
 }
 
 

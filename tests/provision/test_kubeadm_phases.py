@@ -6,10 +6,12 @@ import pytest
 
 from lab.machines.topology import MAX_NODES, make_nodes, nodes_of
 from lab.provision.distribution import Settings
-from lab.provision.kubeadm_phases import Kubeadm, api_addresses, ca_hash, make_token, name_range
+from lab.provision.kubeadm_phases import Kubeadm, ca_hash, make_token
+from lab.provision.phases import api_addresses, name_range
 
 NODES = make_nodes(3)
 HA = make_nodes(6, servers=3)
+SECRETS = {"token": "t"}
 SETTINGS = Settings("lab-demo", "v1.36.3", "0123456789ab", "cgroupfs")
 
 
@@ -44,7 +46,7 @@ def test_the_ca_is_pinned_by_the_hash_of_its_public_key_as_openssl_makes_it(ca: 
 
 
 def test_each_node_has_a_route_to_every_other_nodes_pods() -> None:
-    phase = Kubeadm().start_phase(NODES, SETTINGS, token="t", new=NODES)
+    phase = Kubeadm().start_phase(NODES, SETTINGS, secrets=SECRETS, new=NODES)
 
     peers = phase.targets[1].data["peers"]
     assert peers[:2] == [
@@ -54,27 +56,27 @@ def test_each_node_has_a_route_to_every_other_nodes_pods() -> None:
 
 
 def test_a_node_has_routes_to_nodes_that_may_be_added_later() -> None:
-    phase = Kubeadm().start_phase(NODES, SETTINGS, token="t", new=NODES)
+    phase = Kubeadm().start_phase(NODES, SETTINGS, secrets=SECRETS, new=NODES)
 
     assert len(phase.targets[1].data["peers"]) == MAX_NODES - 1
 
 
 def test_only_the_server_gets_the_images_of_the_control_plane() -> None:
-    server, *agents = Kubeadm().start_phase(NODES, SETTINGS, token="t", new=NODES).targets
+    server, *agents = Kubeadm().start_phase(NODES, SETTINGS, secrets=SECRETS, new=NODES).targets
 
     assert server.data["image_archive"] == "server.tar"
     assert {target.data["image_archive"] for target in agents} == {"agent.tar"}
 
 
 def test_only_the_server_is_initialised() -> None:
-    server, *agents = Kubeadm().start_phase(NODES, SETTINGS, token="t", new=NODES).targets
+    server, *agents = Kubeadm().start_phase(NODES, SETTINGS, secrets=SECRETS, new=NODES).targets
 
     assert server.deploys == ("prepare_node", "init_server")
     assert {target.deploys for target in agents} == {("prepare_node",)}
 
 
 def test_a_server_that_is_there_is_only_asked() -> None:
-    server, *agents = Kubeadm().start_phase(NODES, SETTINGS, token="t", new=NODES[2:]).targets
+    server, *agents = Kubeadm().start_phase(NODES, SETTINGS, secrets=SECRETS, new=NODES[2:]).targets
 
     assert server.deploys == ()
     assert set(server.read) == {"admin_kubeconfig", "ca", "kube_proxy_config"}
@@ -84,36 +86,36 @@ def test_a_server_that_is_there_is_only_asked() -> None:
 def test_a_single_node_may_run_what_is_scheduled() -> None:
     alone = make_nodes(1)
 
-    phase = Kubeadm().start_phase(alone, SETTINGS, token="t", new=alone)
+    phase = Kubeadm().start_phase(alone, SETTINGS, secrets=SECRETS, new=alone)
 
     assert phase.targets[0].data["single"]
 
 
 def test_agents_join_against_the_pinned_ca(ca: Path) -> None:
-    phase = Kubeadm().join_phase(NODES[1:], NODES[0], outputs(ca))
+    phase = Kubeadm().join_phase(NODES[1:], NODES, outputs(ca))
 
     assert {target.data["ca_hash"] for target in phase.targets} == {ca_hash(ca.read_text())}
     assert phase.title == "joining n2 and n3"
 
 
 def test_only_a_joining_server_is_given_the_keys_of_the_cluster(ca: Path) -> None:
-    server = Kubeadm().join_server_phase(HA[2], HA[0], outputs(ca)).targets[0]
-    agents = Kubeadm().join_phase((HA[1],), HA[0], outputs(ca)).targets
+    server = Kubeadm().join_server_phase(HA[2], HA, outputs(ca)).targets[0]
+    agents = Kubeadm().join_phase((HA[1],), HA, outputs(ca)).targets
 
     assert (server.deploys, server.data["pki"]) == (("join_server",), "keys")
     assert all("pki" not in agent.data for agent in agents)
 
 
 def test_the_keys_leave_the_first_server_only_for_a_server_that_joins() -> None:
-    with_servers = Kubeadm().start_phase(HA, SETTINGS, token="t", new=HA).targets[0]
-    agent_only = Kubeadm().start_phase(HA, SETTINGS, token="t", new=(HA[1],)).targets[0]
+    with_servers = Kubeadm().start_phase(HA, SETTINGS, secrets=SECRETS, new=HA).targets[0]
+    agent_only = Kubeadm().start_phase(HA, SETTINGS, secrets=SECRETS, new=(HA[1],)).targets[0]
 
     assert ("pki" in with_servers.read, "pki" in agent_only.read) == (True, False)
 
 
 def test_controllers_hold_an_election_only_among_several_servers() -> None:
     alone, many = (
-        Kubeadm().start_phase(nodes, SETTINGS, token="t", new=nodes).targets[0].data["elects"]
+        Kubeadm().start_phase(nodes, SETTINGS, secrets=SECRETS, new=nodes).targets[0].data["elects"]
         for nodes in (NODES, HA)
     )
 

@@ -1,6 +1,7 @@
 // The process that holds a pod, and the probe that tells who reaches whom.
 //
 //	pause          wait for a signal, and reap what the pod leaves behind
+//	pause -v       say so and end; kubeadm upgrade sees by this that pods can run
 //	probe serve    answer on :8080 GET /name and GET /check
 package main
 
@@ -23,8 +24,12 @@ const perCheck = 2 * time.Second
 
 func main() {
 	if len(os.Args) > 1 {
+		if os.Args[1] == "-v" {
+			fmt.Println("pause of a lab")
+			return
+		}
 		if os.Args[1] != "serve" {
-			fmt.Fprintf(os.Stderr, "unknown argument %q; there is only serve\n", os.Args[1])
+			fmt.Fprintf(os.Stderr, "unknown argument %q; there are -v and serve\n", os.Args[1])
 			os.Exit(2)
 		}
 		serve()

@@ -1,0 +1,210 @@
+"""pyinfra deploys that install k3s on hosts, for lab and for a plain pyinfra run alike.
+
+    pyinfra inventories/k3s_hosts.py lab.provision.k3s.server --limit servers
+    pyinfra inventories/k3s_hosts.py lab.provision.k3s.agent --limit agents
+    pyinfra inventories/k3s_hosts.py lab.provision.k3s.uninstall
+
+All they read is `host.data`. Every step looks first: the second run changes nothing and restarts
+nothing. The service is started without waiting for systemd, which would wait for ever for a
+node that cannot join; a script with a deadline then says what happened.
+
+Data: node_name, address, version, program (path on the controller, or empty where the node has
+it), program_sha256, images (path on the controller), images_on_node (or where the node has
+them), is_server, etcd, server_address (empty for the first server), ca_hash (of the cluster
+to join), san, labels, cluster (keywords of lab.provision.k3s_config.Cluster), tokens
+(server_token and agent_token; agents need the second only), adopt, wait_s.
+"""
+
+import hashlib
+import shlex
+from typing import Any
+
+from pyinfra.api.deploy import deploy
+from pyinfra.context import host
+from pyinfra.facts.files import Sha256File
+from pyinfra.operations import files
+from pyinfra.operations import server as shell
+
+from lab.provision import k3s_config
+from lab.provision.k3s_config import AGENT_UNIT, DATA, SERVER_UNIT, Cluster, Place
+from lab.provision.node import UNITS, render
+from lab.provision.steps import NodeFile, Stamps, once, unpack
+
+PROGRAM = "/usr/local/bin/k3s"
+STAGE = "/var/lib/lab/stage"
+IMAGES = f"{DATA}/agent/images"
+WAIT_S = 180
+
+# Never lower than what the host has: `kernel.panic` and the like are set to k3s' values, and
+# limits are raised only (docs.k3s.io/security/hardening-guide; kubelet's protect-kernel-defaults).
+SYSCTLS = {
+    "net.ipv4.ip_forward": 1,
+    "net.bridge.bridge-nf-call-iptables": 1,
+    "vm.overcommit_memory": 1,
+    "vm.panic_on_oom": 0,
+    "kernel.panic": 10,
+    "kernel.panic_on_oops": 1,
+}
+MODULES = "overlay\nbr_netfilter\n"
+# A node that shares its kernel with others finds some of these read-only; k3s needs them to
+# have these values, not to write them.
+APPLY_SYSCTLS = (
+    "while read -r key _ value; do path=/proc/sys/$(echo $key | tr . /); "
+    '[ ! -e "$path" ] || [ "$(cat $path)" = "$value" ] || echo "$value" > "$path" || '
+    '{ echo "open $path: read-only file system, and it is not $value" >&2; exit 1; }; '
+    "done < /etc/sysctl.d/90-lab-k3s.conf"
+)
+
+
+@deploy("Prepare the node for k3s")
+def prepare() -> None:
+    """Refuse a foreign k3s, then bring program, images and kernel settings."""
+    once(
+        "Look for a k3s of somebody else",
+        stamp="k3s-ours",
+        command=f"({render('k3s-foreign.sh.j2')})",
+    )
+    _bring_program()
+    _bring_images()
+    lines = "".join(f"{key} = {value}\n" for key, value in SYSCTLS.items())
+    common = {
+        "/etc/sysctl.d/90-lab-k3s.conf": NodeFile(lines),
+        "/etc/modules-load.d/lab-k3s.conf": NodeFile(MODULES),
+        "/usr/local/sbin/wait-for-k3s": NodeFile(render("wait-for-k3s.sh.j2"), 0o755),
+    }
+    unpack("Write kernel settings", common, then=APPLY_SYSCTLS, kind="k3s-kernel")
+
+
+@deploy("Make a k3s server")
+def server() -> None:
+    """Prepare the node, configure it as a server, start it and wait until it works."""
+    prepare()
+    _configure(is_server=True)
+
+
+@deploy("Make a k3s agent")
+def agent() -> None:
+    """Prepare the node, see that the cluster is the one meant, and let it join."""
+    prepare()
+    _configure(is_server=False)
+
+
+@deploy("Remove k3s")
+def uninstall() -> None:
+    """Take off what `server` or `agent` put on, and what k3s made. Data: program_sha256."""
+    shell.shell(
+        name="Remove k3s and all it made",
+        commands=["umask 077; f=$(mktemp); cat > $f; sh $f; s=$?; rm -f $f; exit $s"],
+        _stdin=render("k3s-uninstall.sh.j2"),
+        _timeout=180,
+    )
+
+
+@deploy("Stop k3s")
+def leave() -> None:
+    """Stop the service, so that the node's removal from the cluster is final."""
+    shell.shell(
+        name="Stop k3s", commands=["systemctl disable --now k3s k3s-agent 2>/dev/null; true"]
+    )
+
+
+def _bring_program() -> None:
+    """Upload to a name of its own, compare there, and only then give it its name."""
+    data = host.data
+    if host.get_fact(Sha256File, path=PROGRAM) == data.program_sha256:
+        return
+    staged = f"{STAGE}/k3s.{data.program_sha256}"
+    shell.shell(name="Make a private directory", commands=[f"mkdir -p -m 0700 {STAGE}"])
+    files.put(name="Upload k3s", src=data.program, dest=staged, mode="600")
+    check = f"echo '{data.program_sha256}  {staged}' | sha256sum --check --status"
+    shell.shell(
+        name="Verify k3s and give it its name",
+        commands=[
+            f"{check} || {{ rm -f {staged}; echo 'the upload of k3s is damaged' >&2; exit 1; }}",
+            f"install -o root -g root -m 0755 {staged} {PROGRAM}.new && "
+            f"mv -f {PROGRAM}.new {PROGRAM} && rm -f {staged}",
+        ],
+    )
+
+
+def _bring_images() -> None:
+    """Images lie where k3s imports them from at its start (docs.k3s.io/installation/airgap)."""
+    data = host.data
+    sources = [data.images_on_node] if data.images_on_node else []
+    if not sources and data.images:
+        staged = f"{STAGE}/images.{data.version.replace('+', '-')}"
+        if f"k3s-images-{data.images_sha256[:12]}" not in host.get_fact(Stamps):
+            files.put(name="Upload the images", src=data.images, dest=staged, mode="600")
+        sources = [staged]
+    for source in sources:
+        target = f"{IMAGES}/{data.images_name}"
+        once(
+            "Bring the images",
+            stamp=f"k3s-images-{data.images_sha256[:12]}",
+            command=f"mkdir -p {IMAGES} && cp {source} {IMAGES}/.new && "
+            f"echo '{data.images_sha256}  {IMAGES}/.new' | sha256sum --check --status && "
+            f"mv -f {IMAGES}/.new {target} && touch {IMAGES}/.cache.json",
+        )
+
+
+def _configure(*, is_server: bool) -> None:
+    unit = SERVER_UNIT if is_server else AGENT_UNIT
+    written = _files(_place(is_server=is_server), unit)
+    digest = unpack(
+        "Write configuration, tokens and unit",
+        written,
+        then=f"chmod 0700 /etc/rancher/k3s && systemctl daemon-reload && "
+        f"systemctl enable --quiet {unit}",
+        kind="k3s-files",
+    )
+    desired = hashlib.sha256(f"{digest} {host.data.program_sha256}".encode()).hexdigest()[:12]
+    once(
+        "Start k3s and wait until it works",
+        stamp=f"k3s-runs-{desired}",
+        kind="k3s-runs",
+        command=f"({_join_check()}) && {_forget_servers()} && "
+        f"systemctl restart --no-block {unit} && {_wait(is_server=is_server)}",
+    )
+
+
+def _place(*, is_server: bool) -> Place:
+    data = host.data
+    return Place(
+        name=data.node_name,
+        address=data.address,
+        is_server=is_server,
+        joins=data.server_address,
+        etcd=data.etcd,
+        san=tuple(data.san),
+        labels=tuple(data.labels),
+    )
+
+
+def _files(place: Place, unit: str) -> dict[str, NodeFile]:
+    config = k3s_config.render_config(Cluster(**_tuples(host.data.cluster)), place)
+    secret = {k3s_config.CONFIG: config, **k3s_config.token_files(place, host.data.tokens)}
+    return {
+        **{path: NodeFile(text, 0o600) for path, text in secret.items()},
+        f"{UNITS}/{unit}.service": NodeFile(k3s_config.render_unit(is_server=place.is_server)),
+    }
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+
+
+def _join_check() -> str:
+    return render("k3s-join-check.sh.j2") if host.data.server_address else "true"
+
+
+def _forget_servers() -> str:
+    """An agent prefers the servers it once knew to the one it is told (k3s' load balancer)."""
+    cache = f"{DATA}/agent/etc/k3s-agent-load-balancer.json"
+    return f"rm -f {cache}"
+
+
+def _wait(*, is_server: bool) -> str:
+    data = host.data
+    role = "server" if is_server else "agent"
+    etcd = " etcd" if is_server and data.etcd else ""
+    return f"wait-for-k3s {role} {shlex.quote(data.node_name)} {int(data.wait_s or WAIT_S)}{etcd}"

@@ -1,0 +1,150 @@
+"""What does k3s read on a node? Its config.yaml, its token files and its unit, as text.
+
+Keys are those of docs.k3s.io/cli/server and docs.k3s.io/cli/agent; everything goes into files,
+because arguments of a process can be read by every user of the host.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lab.errors import ProvisionFailed
+
+CONFIG = "/etc/rancher/k3s/config.yaml"
+TOKENS = "/etc/rancher/k3s"
+DATA = "/var/lib/rancher/k3s"
+SERVER_UNIT = "k3s"
+AGENT_UNIT = "k3s-agent"
+
+# The directives of install.sh's create_systemd_service_file. TimeoutStartSec=0 stays, since
+# lab starts with --no-block and keeps deadlines of its own; KillMode=process too, so that
+# containers outlive a restart.
+UNIT = """\
+[Unit]
+Description=Lightweight Kubernetes
+Documentation=https://k3s.io
+Wants=network-online.target
+After=network-online.target
+
+[Install]
+WantedBy=multi-user.target
+
+[Service]
+Type=notify
+EnvironmentFile=-/etc/default/%N
+EnvironmentFile=-/etc/sysconfig/%N
+EnvironmentFile=-/etc/systemd/system/{unit}.service.env
+KillMode=process
+Delegate=yes
+User=root
+LimitNOFILE=1048576
+LimitNPROC=infinity
+LimitCORE=infinity
+TasksMax=infinity
+TimeoutStartSec=0
+Restart=always
+RestartSec=5s
+ExecStartPre=-/sbin/modprobe br_netfilter
+ExecStartPre=-/sbin/modprobe overlay
+ExecStart=/usr/local/bin/k3s {role}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What is the same on every server, or a join is refused (docs.k3s.io/cli/server,
+    *Critical Configuration Values*); the last two on every node."""
+
+    pods: str = "10.42.0.0/16"
+    services: str = "10.43.0.0/16"
+    dns: str = "10.43.0.10"
+    disable: tuple[str, ...] = ("traefik", "servicelb", "metrics-server", "local-storage")
+    flannel: str = "vxlan"
+    kubelet: tuple[str, ...] = ()
+    kube_proxy: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One node: `joins` is the address of the server it joins, empty for the first one.
+
+    `san` are the names and addresses that clients use for the API; `etcd` whether servers keep
+    their data in embedded etcd, which several of them need.
+    """
+
+    name: str
+    address: str
+    is_server: bool
+    joins: str = ""
+    etcd: bool = False
+    san: tuple[str, ...] = ()
+    labels: tuple[str, ...] = field(default=())
+
+
+def render_config(cluster: Cluster, place: Place) -> str:
+    """Return config.yaml: one key a line in a fixed order, each value in JSON, which is YAML."""
+    values = _common(cluster, place) | (_server(cluster, place) if place.is_server else {})
+    return "".join(f"{key}: {json.dumps(value)}\n" for key, value in values.items() if value)
+
+
+def _common(cluster: Cluster, place: Place) -> dict[str, Any]:
+    token = "server-token" if place.is_server else "agent-token"
+    return {
+        "node-name": place.name,
+        "node-ip": place.address,
+        "server": f"https://{place.joins}:6443" if place.joins else "",
+        "token-file": f"{TOKENS}/{token}",
+        "node-label": list(place.labels),
+        "kubelet-arg": list(cluster.kubelet),
+        "kube-proxy-arg": list(cluster.kube_proxy),
+    }
+
+
+def _server(cluster: Cluster, place: Place) -> dict[str, Any]:
+    return {
+        "cluster-init": place.etcd and not place.joins,
+        "agent-token-file": f"{TOKENS}/agent-token",
+        "tls-san": list(place.san),
+        "write-kubeconfig-mode": "0600",
+        "cluster-cidr": cluster.pods,
+        "service-cidr": cluster.services,
+        "cluster-dns": cluster.dns,
+        "flannel-backend": cluster.flannel,
+        "disable": list(cluster.disable),
+    }
+
+
+def render_unit(*, is_server: bool) -> str:
+    role, unit = ("server", SERVER_UNIT) if is_server else ("agent", AGENT_UNIT)
+    return UNIT.format(role=role, unit=unit)
+
+
+def token_files(place: Place, tokens: Mapping[str, str]) -> dict[str, str]:
+    """Return path → token: an agent is never given the token of servers, which is an admin's."""
+    names = ("server-token", "agent-token") if place.is_server else ("agent-token",)
+    return {f"{TOKENS}/{name}": tokens[name.replace("-", "_")] for name in names}
+
+
+def check_token(token: str, ca: str) -> str:
+    """Return a secure token whose CA is `ca`; raise ProvisionFailed for any other.
+
+    The format is K10<SHA-256 of the CA bundle as it lies on disk>::<credentials>
+    (docs.k3s.io/cli/token); with it, a node that joins trusts this CA and no other.
+    """
+    token = token.strip()
+    pinned, separator, _ = token.removeprefix("K10").partition("::")
+    expected = ca_hash(ca)
+    if not token.startswith("K10") or not separator:
+        raise ProvisionFailed("the server's token is not in the secure form K10...::")
+    if pinned != expected:
+        raise ProvisionFailed(
+            f"the server's token is for a CA {pinned[:12]}, but its CA is {expected[:12]}"
+        )
+    return token
+
+
+def ca_hash(ca: str) -> str:
+    """Return the SHA-256 of the file as k3s takes it; reading over SSH dropped the last newline."""
+    return hashlib.sha256((ca.rstrip("\n") + "\n").encode()).hexdigest()

@@ -1,0 +1,205 @@
+"""Our provisioning of k3s on sandbox nodes, over real SSH and systemd, against a stand-in.
+
+The stand-in (tests/k3s/standin) behaves as k3s' documentation says and is no k3s: what is seen
+here is what lab does to a node and what it makes of k3s' answers, not that k3s runs.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from lab.artifacts.k3s import K3sChoice
+from lab.artifacts.k3s_source import Directory
+from lab.errors import ProvisionFailed
+from lab.kube import nodes as kube_nodes
+from lab.lifecycle.access import run_on_node
+from lab.lifecycle.bounds import BOUNDS
+from lab.lifecycle.cluster import Cluster, start_child
+from lab.lifecycle.down import down
+from lab.lifecycle.lab import Lab
+from lab.lifecycle.plan import Done
+from lab.lifecycle.up import boot, create, prepare_host
+from lab.machines.topology import make_nodes
+from lab.progress import Silent
+from lab.provision.child import Phase
+from lab.provision.k3s_phases import K3s
+from tests.e2e.home import Home, wait_for
+from tests.k3s.build import make_release
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+NAME = "standin"
+SECRET_FILES = ("/etc/rancher/k3s/config.yaml", "/etc/rancher/k3s/agent-token")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    lab: Lab
+    k3s: K3s
+
+    def on(self, node: str, script: str) -> str:
+        found = next(n for n in self.lab.record.nodes if n.name == node)
+        return run_on_node(self.lab, found, script, timeout_s=60).strip()
+
+    def run(self, phase: Phase) -> list[str]:
+        """Run a phase; return which operations were done."""
+        done: list[str] = []
+        with start_child(self.lab) as child:
+            child.run(phase, lambda host, name: done.append(f"{host}: {name}"))
+        return done
+
+    def outputs(self) -> dict[str, str]:
+        settings = self.cluster().settings()
+        nodes = self.lab.record.nodes
+        phase = self.k3s.start_phase(nodes, settings, secrets={}, new=())
+        with start_child(self.lab) as child:
+            return child.run(phase, lambda host, name: None)["n1"]
+
+    def cluster(self) -> Cluster:
+        return Cluster(self.lab, self.k3s, BOUNDS, Silent(), Done())
+
+
+@pytest.fixture(scope="module")
+def made(shared_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+    """Six nodes, three of them servers, with the stand-in as their k3s."""
+    version = K3sChoice().lock.version
+    release = make_release(tmp_path_factory.mktemp("release"), version)
+    k3s = K3s(K3sChoice(source=Directory(release)))
+    paths, progress, done = shared_home.paths, Silent(), Done()
+    lab = create(paths, NAME, make_nodes(6, 3), k3s, progress, done)
+    try:
+        prepare_host(lab, progress, done)
+        with start_child(lab) as child:
+            boot(lab, k3s, BOUNDS, progress, done)
+            Cluster(lab, k3s, BOUNDS, progress, done).provision(child)
+        yield Made(lab, k3s.bind(lab.record.artifacts))
+    finally:
+        down(paths, NAME, progress=progress)
+
+
+def test_every_node_is_ready_and_every_server_votes(made: Made) -> None:
+    client = made.lab.connect()
+    assert wait_for(lambda: all(n.ready for n in kube_nodes.list_nodes(client)), timeout_s=10)
+
+    found = {node.name: node.roles for node in kube_nodes.list_nodes(client)}
+
+    assert found == {
+        "n1": ("control-plane",),
+        "n2": (),
+        "n3": ("control-plane",),
+        "n4": ("control-plane",),
+        "n5": (),
+        "n6": (),
+    }
+
+
+@pytest.mark.parametrize("node", ["n1", "n3", "n6"])
+def test_what_is_secret_can_be_read_by_root_only(made: Made, node: str) -> None:
+    modes = made.on(node, f"stat -c %a /etc/rancher/k3s {' '.join(SECRET_FILES)}").split()
+
+    assert modes == ["700", "600", "600"]
+
+
+def test_an_agent_never_gets_the_token_of_servers(made: Made) -> None:
+    token = made.on("n1", "cat /var/lib/rancher/k3s/server/token").rpartition(":")[2]
+
+    assert token in made.on("n3", "cat /etc/rancher/k3s/server-token")
+    assert made.on("n6", f"grep -rl --exclude-dir=artifacts {token} /etc /var/lib || true") == ""
+
+
+def test_those_who_join_pin_the_ca(made: Made) -> None:
+    pinned = made.on("n1", "sha256sum < /var/lib/rancher/k3s/server/tls/server-ca.crt").split()[0]
+
+    for node in ("n3", "n6"):
+        assert made.on(node, "cat /etc/rancher/k3s/agent-token").startswith(f"K10{pinned}::")
+
+
+def test_no_token_is_in_a_journal_or_in_the_log_of_provisioning(made: Made) -> None:
+    tokens = [
+        made.on("n1", f"cat /var/lib/rancher/k3s/server/{t}") for t in ("token", "agent-token")
+    ]
+    for token in tokens:
+        secret = token.rpartition(":")[2]
+        assert secret not in (made.lab.directory / "provision.log").read_text()
+        for node in ("n1", "n6"):
+            assert secret not in made.on(node, "journalctl --no-pager --output=cat")
+
+
+def test_a_second_run_changes_nothing_and_restarts_nothing(made: Made) -> None:
+    before = made.on("n6", "systemctl show k3s-agent --property=ExecMainPID")
+    nodes = made.lab.record.nodes
+
+    done = made.run(made.k3s.join_phase(nodes[4:], nodes, made.outputs()))
+
+    assert done == []
+    assert made.on("n6", "systemctl show k3s-agent --property=ExecMainPID") == before
+
+
+def test_a_wrong_token_is_told_within_seconds_and_not_waited_for(made: Made) -> None:
+    outputs = made.outputs()
+    wrong = outputs["agent_token"].rpartition(":")[0] + ":wrong"
+    nodes = made.lab.record.nodes
+
+    with pytest.raises(ProvisionFailed, match=r"not authorized") as caught:
+        made.run(made.k3s.join_phase(nodes[5:], nodes, outputs | {"agent_token": wrong}))
+
+    assert "wrong" not in str(caught.value)
+    made.run(made.k3s.join_phase(nodes[5:], nodes, outputs))
+
+
+def test_a_rebuilt_node_is_told_that_its_password_is_another(made: Made) -> None:
+    made.on("n6", "systemctl stop k3s-agent; echo other > /etc/rancher/node/password")
+    made.on("n6", "rm /var/lib/lab/stamps/k3s-runs-*")
+    nodes = made.lab.record.nodes
+
+    with pytest.raises(ProvisionFailed, match="Node password rejected"):
+        made.run(made.k3s.join_phase(nodes[5:], nodes, made.outputs()))
+
+    kube_nodes.delete(made.lab.connect(), "n6")
+    made.run(made.k3s.join_phase(nodes[5:], nodes, made.outputs()))
+
+
+def test_an_address_that_was_remembered_is_forgotten_before_a_start(made: Made) -> None:
+    cache = "/var/lib/rancher/k3s/agent/etc/k3s-agent-load-balancer.json"
+    made.on("n5", "systemctl stop k3s-agent; rm /var/lib/lab/stamps/k3s-runs-*")
+    made.on("n5", f'echo \'{{"ServerURL": "https://10.77.0.99:6443"}}\' > {cache}')
+    nodes = made.lab.record.nodes
+
+    made.run(made.k3s.join_phase(nodes[4:5], nodes, made.outputs()))
+
+    assert json.loads(made.on("n5", f"cat {cache}"))["ServerURL"] == "https://10.77.0.11:6443"
+
+
+def test_a_k3s_of_somebody_else_is_refused_and_left_alone(made: Made) -> None:
+    made.on("n2", "mv /var/lib/lab/k3s /var/lib/lab/away; rm /var/lib/lab/stamps/k3s-ours")
+    nodes = made.lab.record.nodes
+    try:
+        with pytest.raises(ProvisionFailed, match="a k3s that lab did not put here"):
+            made.run(made.k3s.join_phase(nodes[1:2], nodes, made.outputs()))
+        with pytest.raises(ProvisionFailed, match="not put by lab; nothing was changed"):
+            made.run(made.k3s.uninstall_phase(nodes[1:2]))
+    finally:
+        made.on("n2", "mv /var/lib/lab/away /var/lib/lab/k3s")
+    assert made.on("n2", "systemctl is-active k3s-agent") == "active"
+
+
+LEFT = (
+    "ls -d /etc/rancher /run/k3s /var/lib/rancher/k3s /etc/systemd/system/k3s* "
+    "/etc/systemd/system/*/k3s* /etc/sysctl.d/*k3s* /etc/modules-load.d/*k3s* "
+    "/var/lib/lab/k3s /var/lib/lab/stamps/k3s-* /usr/local/sbin/wait-for-k3s 2>/dev/null; "
+    "pgrep -fa 'k3s|containerd-shim'; systemctl list-units --plain 'k3s*' "
+    "--no-legend; true"
+)
+
+
+def test_uninstalling_leaves_nothing_not_even_containers_that_outlived_their_unit(
+    made: Made,
+) -> None:
+    made.on("n6", "systemctl stop k3s-agent")
+    assert "containerd-shim" in made.on("n6", "pgrep -fa containerd-shim")
+
+    made.run(made.k3s.uninstall_phase(made.lab.record.nodes[5:]))
+
+    assert made.on("n6", LEFT) == ""

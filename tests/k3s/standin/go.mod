@@ -1,0 +1,3 @@
+module lab.invalid/standin
+
+go 1.24
