@@ -5,6 +5,7 @@ here is what lab does to a node and what it makes of k3s' answers, not that k3s 
 """
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -26,7 +27,7 @@ from lab.progress import Silent
 from lab.provision.child import Phase
 from lab.provision.k3s_phases import K3s
 from tests.e2e.home import Home, wait_for
-from tests.k3s.build import make_release
+from tests.k3s.build import lock_of, make_release
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -66,7 +67,8 @@ def made(shared_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """Six nodes, three of them servers, with the stand-in as their k3s."""
     version = K3sChoice().lock.version
     release = make_release(tmp_path_factory.mktemp("release"), version)
-    k3s = K3s(K3sChoice(source=Directory(release)))
+    # Locked to its content, so that the cache never takes it for k3s.
+    k3s = K3s(K3sChoice(lock_of(release, version), Directory(release)))
     paths, progress, done = shared_home.paths, Silent(), Done()
     lab = create(paths, NAME, make_nodes(6, 3), k3s, progress, done)
     try:
@@ -77,6 +79,7 @@ def made(shared_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield Made(lab, k3s.bind(lab.record.artifacts))
     finally:
         down(paths, NAME, progress=progress)
+        shutil.rmtree(lab.record.artifacts["k3s"])
 
 
 def test_every_node_is_ready_and_every_server_votes(made: Made) -> None:

@@ -4,7 +4,13 @@ import hashlib
 import subprocess
 from pathlib import Path
 
-from lab.artifacts.k3s_lock import binary_file, checksums_file, images_file
+from lab.artifacts.k3s_lock import (
+    Lock,
+    binary_file,
+    checksums_file,
+    images_file,
+    parse_checksums,
+)
 from lab.artifacts.recipe import architecture
 from lab.artifacts.toolchain import find_toolchain
 from lab.paths import find_paths
@@ -46,3 +52,9 @@ def make_release(directory: Path, version: str) -> Path:
     ]
     (directory / checksums_file(arch)).write_text("".join(lines))
     return directory
+
+
+def lock_of(release: Path, version: str) -> Lock:
+    """Return the lock that accepts this release and no other."""
+    listed = (release / checksums_file(architecture())).read_text()
+    return Lock(version, parse_checksums(listed))
