@@ -1,5 +1,7 @@
 """lab up: make a lab, or bring one to where it should be."""
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,6 +10,7 @@ from lab.cli import _output
 from lab.cli._options import Json, Name, Timeout
 
 if TYPE_CHECKING:
+    from lab.lifecycle.choice import Choice
     from lab.lifecycle.plan import Action
 
 
@@ -20,8 +23,25 @@ def up(
         int | None, typer.Option("--servers", help="How many of them are servers: 1, or 3 for HA.")
     ] = None,
     distribution: Annotated[
-        str, typer.Option("--distribution", help="How the cluster is made: kubeadm.")
-    ] = "kubeadm",
+        str | None,
+        typer.Option(
+            "--distribution",
+            help="How a new lab's cluster is made: k3s or kubeadm; k3s where it can be had.",
+            envvar="LAB_DISTRIBUTION",
+        ),
+    ] = None,
+    k3s_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--k3s-dir",
+            help="A directory with the files of a k3s release: k3s, its images, sha256sum.",
+            file_okay=False,
+            exists=True,
+        ),
+    ] = None,
+    k3s_mirror: Annotated[
+        str | None, typer.Option("--k3s-mirror", help="What stands before the version there.")
+    ] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Say what would be done and why; change nothing.")
     ] = False,
@@ -45,11 +65,13 @@ def up(
     from lab.lifecycle.bounds import Bounds
     from lab.lifecycle.up import Wanted, plan_up, up
     from lab.paths import find_paths
-    from lab.provision.distribution import choose
 
     wanted = Wanted(nodes, servers)
+    choice = _choose(name, distribution, k3s_dir, k3s_mirror)
+    if choice.note:
+        _output.note(choice.note)
     if plan:
-        found = plan_up(find_paths(), name, wanted=wanted, distribution=choose(distribution))
+        found = plan_up(find_paths(), name, wanted=wanted, distribution=choice.distribution)
         _show_plan(name, found, json=json)
         return
     progress = _output.make_progress()
@@ -57,7 +79,7 @@ def up(
         find_paths(),
         name,
         wanted=wanted,
-        distribution=choose(distribution),
+        distribution=choice.distribution,
         progress=progress,
         bounds=Bounds.of(timeout),
     )
@@ -84,6 +106,25 @@ def up(
     )
     if result.changed:
         _show_next(name, record.nodes[-1].name)
+
+
+def _choose(
+    name: str, distribution: str | None, directory: Path | None, mirror_url: str | None
+) -> "Choice":
+    from lab.artifacts import k3s_lock
+    from lab.artifacts.k3s import K3sChoice
+    from lab.artifacts.k3s_source import Directory, Source, mirror
+    from lab.lifecycle.choice import choose_for
+    from lab.paths import find_paths
+
+    lock = k3s_lock.read()
+    source: Source | None = None
+    if directory:
+        source = Directory(directory)
+    elif mirror_url:
+        source = mirror(mirror_url, lock.version)
+    in_ci = os.environ.get("CI", "").lower() == "true"
+    return choose_for(find_paths(), name, distribution, K3sChoice(lock, source), ci=in_ci)
 
 
 def _show_plan(name: str, actions: "tuple[Action, ...]", *, json: bool) -> None:

@@ -11,6 +11,9 @@ from lab.machines.commands import run
 from lab.machines.topology import Node, find_node
 from lab.paths import Paths
 
+# The artifact, the program in it, and what makes it kubectl.
+KUBECTL = {"kubeadm": ("kubernetes", "kubectl"), "k3s": ("k3s", "k3s", "kubectl")}
+
 
 def kubeconfig(paths: Paths, name: str) -> Path:
     lab = Lab.load(paths, name)
@@ -34,7 +37,8 @@ def kubectl_program(lab: Lab) -> tuple[list[str], dict[str, str]]:
 
     What it learns of the API is kept with the lab: the user's ~/.kube is never touched.
     """
-    program = Path(lab.record.artifacts["kubernetes"]) / "tree/usr/local/bin/kubectl"
+    kubectl = KUBECTL[lab.record.distribution]
+    program = Path(lab.record.artifacts[kubectl[0]]) / "tree/usr/local/bin" / kubectl[1]
     name = lab.record.name
     if not program.exists():
         raise ArtifactCorrupt(
@@ -42,7 +46,7 @@ def kubectl_program(lab: Lab) -> tuple[list[str], dict[str, str]]:
             hint=f"lab down --name {name}; lab up --name {name}",
         )
     cache = f"--cache-dir={lab.directory / 'kubectl'}"
-    return [str(program), cache], {"KUBECONFIG": str(lab.kubeconfig)}
+    return [str(program), *kubectl[2:], cache], {"KUBECONFIG": str(lab.kubeconfig)}
 
 
 def ssh_command(

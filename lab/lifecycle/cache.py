@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 from lab import artifacts
 from lab.artifacts import Prune, Pruned, Recipe
+from lab.artifacts.k3s import K3sChoice
+from lab.artifacts.k3sprobe import K3sProbe
 from lab.artifacts.serviceimages import service_recipes
 from lab.lifecycle import record as records
 from lab.paths import Paths
@@ -44,4 +46,5 @@ def list_cached(paths: Paths) -> list[Cached]:
 def prune_cache(paths: Paths, what: Prune) -> Pruned:
     """Remove from the cache what may go; never what a lab stands on."""
     keep = records.artifacts_in_use(paths)
-    return artifacts.prune(paths, what=what, keep=keep, recipes=all_recipes())
+    recipes = (*all_recipes(), K3sProbe(), K3sChoice().recipe())
+    return artifacts.prune(paths, what=what, keep=keep, recipes=recipes)

@@ -1,7 +1,7 @@
 """Who votes in the cluster's etcd, and may one of them go?
 
 Asked by etcd's own HTTP gateway on a server (etcd.io/docs/latest/dev-guide/api_grpc_gateway)
-with the certificates that kubeadm put there, so no client program is needed.
+with the certificates that the distribution put there, so no client program is needed.
 """
 
 import json
@@ -14,10 +14,16 @@ from lab.lifecycle.lab import Lab
 from lab.machines.topology import Node
 
 BOUND_S = 20.0
-_CURL = (
-    "curl -s --max-time 3 --cacert /etc/kubernetes/pki/etcd/ca.crt "
-    "--cert /etc/kubernetes/pki/etcd/server.crt --key /etc/kubernetes/pki/etcd/server.key"
-)
+# CA, certificate and key: kubeadm's page on certificates; k3s pkg/etcd, docs.k3s.io/datastore.
+_FILES = {
+    "kubeadm": ("/etc/kubernetes/pki/etcd", "ca.crt", "server.crt", "server.key"),
+    "k3s": (
+        "/var/lib/rancher/k3s/server/tls/etcd",
+        "server-ca.crt",
+        "server-client.crt",
+        "server-client.key",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +39,16 @@ class Member:
 
 def members(lab: Lab, asked: Node) -> tuple[Member, ...]:
     """Return the members as the server `asked` knows them, and whether each answers."""
+    curl = _curl(lab)
     text = run_on_node(
         lab,
         asked,
-        f"{_CURL} -X POST -d '{{}}' https://127.0.0.1:2379/v3/cluster/member/list",
+        f"{curl} -X POST -d '{{}}' https://127.0.0.1:2379/v3/cluster/member/list",
         timeout_s=BOUND_S,
     )
     found = parse(text)
     checks = "\n".join(
-        f'{_CURL} https://{member.address}:2379/health | grep -q \'"health":"true"\' && '
+        f'{curl} https://{member.address}:2379/health | grep -q \'"health":"true"\' && '
         f"echo {member.name}"
         for member in found
     )
@@ -56,12 +63,20 @@ def forget(lab: Lab, asked: Node, member: Member) -> None:
     said = run_on_node(
         lab,
         asked,
-        f'{_CURL} -X POST -d \'{{"ID":"{member.id}"}}\' '
+        f'{_curl(lab)} -X POST -d \'{{"ID":"{member.id}"}}\' '
         "https://127.0.0.1:2379/v3/cluster/member/remove",
         timeout_s=BOUND_S,
     )
     if "members" not in said:
         raise ClusterError(f"etcd did not take {member.name} out: {said.strip()[:200]}")
+
+
+def _curl(lab: Lab) -> str:
+    directory, ca, certificate, key = _FILES[lab.record.distribution]
+    return (
+        f"curl -s --max-time 3 --cacert {directory}/{ca} "
+        f"--cert {directory}/{certificate} --key {directory}/{key}"
+    )
 
 
 def parse(text: str) -> tuple[Member, ...]:

@@ -22,7 +22,7 @@ def of_new_lab(paths: Paths, nodes: tuple[Node, ...], distribution: Distribution
 def of_lab(lab: Lab, distribution: Distribution) -> Facts:
     nodes = lab.record.nodes
     version = distribution.version
-    wanted = is_wanted(lab.record.version, version, name=lab.record.name)
+    wanted = is_wanted(lab.record.version, version, name=lab.record.name, can=distribution.upgrades)
     return Facts(
         version=lab.record.version,
         upgrade_to=version if wanted else "",

@@ -84,7 +84,9 @@ def up(
     with exclusive(paths, name):
         lab = _find(paths, name, wanted)
         present = lab.record.version if lab else distribution.version
-        upgrades = upgrades and is_wanted(present, distribution.version, name=name)
+        upgrades = upgrades and is_wanted(
+            present, distribution.version, name=name, can=distribution.upgrades
+        )
         is_fine = lab and not lab.record.removing and is_up(lab)
         if lab and is_fine and not upgrades:
             return Result(lab.record, ())

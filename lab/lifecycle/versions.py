@@ -20,16 +20,23 @@ def parse_version(text: str) -> Version:
     return int(major), int(minor), int(patch)
 
 
-def is_wanted(present: str, offered: str, *, name: str) -> bool:
+def is_wanted(present: str, offered: str, *, name: str, can: bool = True) -> bool:
     """Whether a lab of version `present` is to be upgraded to `offered`.
 
-    Raises InvalidValue for a step back, which etcd's data does not survive, and for one that
-    leaves a minor version out (kubernetes.io/releases/version-skew-policy).
+    `can` is whether its distribution knows how. Raises InvalidValue where not, for a step back,
+    which etcd's data does not survive, and for one that leaves a minor version out
+    (kubernetes.io/releases/version-skew-policy).
     """
     if present == offered:
         return False
     old, new = parse_version(present), parse_version(offered)
     keep = f"lab start --name {name} boots it as it is; lab down --name {name} makes room"
+    if not can:
+        raise InvalidValue(
+            f"lab {name!r} has {present}, and this lab program has {offered}: "
+            "there is no upgrade for its distribution yet",
+            hint=keep,
+        )
     if new < old:
         raise InvalidValue(
             f"lab {name!r} has {present}, and this lab program has {offered}: "

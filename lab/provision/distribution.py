@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from lab.artifacts.k3s import K3sChoice
 from lab.artifacts.recipe import Recipe
 from lab.errors import InvalidValue
 from lab.machines.topology import Node
@@ -53,6 +54,11 @@ class Distribution(Protocol):
     @property
     def keeps_secrets(self) -> bool:
         """Whether its secrets are the cluster's for good, and not just for one try to join."""
+        ...
+
+    @property
+    def upgrades(self) -> bool:
+        """Whether a lab of an older version can be brought to this one."""
         ...
 
     @property
@@ -107,14 +113,19 @@ class Distribution(Protocol):
         ...
 
 
-def choose(name: str) -> Distribution:
-    """Return the distribution of that name."""
+NAMES = ("k3s", "kubeadm")
+
+
+def choose(name: str, k3s: K3sChoice | None = None) -> Distribution:
+    """Return the distribution of that name; `k3s` says where its release comes from."""
+    from lab.provision.k3s_phases import K3s
     from lab.provision.kubeadm_phases import Kubeadm
 
-    known = {"kubeadm": Kubeadm}
-    if name not in known:
-        raise InvalidValue(
-            f"--distribution is {name!r}, but lab knows only {', '.join(known)}",
-            hint="lab up --distribution kubeadm",
-        )
-    return known[name]()
+    if name == "kubeadm":
+        return Kubeadm()
+    if name == "k3s":
+        return K3s(k3s or K3sChoice())
+    raise InvalidValue(
+        f"--distribution is {name!r}, but lab knows only {', '.join(NAMES)}",
+        hint="lab up --distribution kubeadm",
+    )

@@ -9,10 +9,11 @@ nothing. The service is started without waiting for systemd, which would wait fo
 node that cannot join; a script with a deadline then says what happened.
 
 Data: node_name, address, version, program (path on the controller, or empty where the node has
-it), program_sha256, images (path on the controller), images_on_node (or where the node has
-them), is_server, etcd, server_address (empty for the first server), ca_hash (of the cluster
-to join), san, labels, cluster (keywords of lab.provision.k3s_config.Cluster), tokens
-(server_token and agent_token; agents need the second only), adopt, wait_s.
+it), program_sha256, images (path on the controller), images_name, images_sha256,
+images_on_node (or the directory in which the node has them), etcd, server_address (empty for
+the first server), ca_hash (of the cluster to join), san, labels, cluster (keywords of
+lab.provision.k3s_config.Cluster), tokens (server_token and agent_token; agents need the second
+only), adopt, wait_s.
 """
 
 import hashlib
@@ -45,6 +46,11 @@ SYSCTLS = {
     "kernel.panic": 10,
     "kernel.panic_on_oops": 1,
 }
+# As install.sh does: only where no other program has the name.
+NAMES = (
+    "for name in kubectl crictl ctr; do command -v $name > /dev/null || "
+    "ln -s k3s /usr/local/bin/$name; done"
+)
 MODULES = "overlay\nbr_netfilter\n"
 # A node that shares its kernel with others finds some of these read-only; k3s needs them to
 # have these values, not to write them.
@@ -66,6 +72,7 @@ def prepare() -> None:
     )
     _bring_program()
     _bring_images()
+    once("Let ctr, crictl and kubectl mean those of k3s", stamp="k3s-names", command=NAMES)
     lines = "".join(f"{key} = {value}\n" for key, value in SYSCTLS.items())
     common = {
         "/etc/sysctl.d/90-lab-k3s.conf": NodeFile(lines),
@@ -128,23 +135,31 @@ def _bring_program() -> None:
 
 
 def _bring_images() -> None:
-    """Images lie where k3s imports them from at its start (docs.k3s.io/installation/airgap)."""
+    """Images lie where k3s imports them from at its start (docs.k3s.io/installation/airgap).
+
+    `.cache.json` there has k3s skip what it has imported before.
+    """
     data = host.data
-    sources = [data.images_on_node] if data.images_on_node else []
-    if not sources and data.images:
-        staged = f"{STAGE}/images.{data.version.replace('+', '-')}"
-        if f"k3s-images-{data.images_sha256[:12]}" not in host.get_fact(Stamps):
-            files.put(name="Upload the images", src=data.images, dest=staged, mode="600")
-        sources = [staged]
-    for source in sources:
-        target = f"{IMAGES}/{data.images_name}"
-        once(
-            "Bring the images",
-            stamp=f"k3s-images-{data.images_sha256[:12]}",
-            command=f"mkdir -p {IMAGES} && cp {source} {IMAGES}/.new && "
-            f"echo '{data.images_sha256}  {IMAGES}/.new' | sha256sum --check --status && "
-            f"mv -f {IMAGES}/.new {target} && touch {IMAGES}/.cache.json",
+    stamp = f"k3s-images-{data.images_sha256[:12]}"
+    if stamp in host.get_fact(Stamps) or not (data.images_on_node or data.images):
+        return
+    source = data.images_on_node or STAGE
+    if not data.images_on_node:
+        files.put(
+            name="Upload the images",
+            src=data.images,
+            dest=f"{STAGE}/{data.images_name}",
+            mode="600",
         )
+    check = f"echo '{data.images_sha256}  {source}/{data.images_name}' | sha256sum --check --status"
+    once(
+        "Bring the images",
+        stamp=stamp,
+        command=f"{check} && mkdir -p {IMAGES} && for file in {source}/*.tar*; do "
+        f"cp $file {IMAGES}/.new && mv -f {IMAGES}/.new {IMAGES}/${{file##*/}} || exit 1; done; "
+        f"touch {IMAGES}/.cache.json; rm -rf {STAGE}",
+        kind="k3s-images",
+    )
 
 
 def _configure(*, is_server: bool) -> None:

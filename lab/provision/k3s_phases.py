@@ -10,16 +10,17 @@ from typing import Any, Self
 from lab.artifacts import kubeimages
 from lab.artifacts.k3s import IMAGES, PROGRAM, K3sChoice
 from lab.artifacts.k3s_lock import images_file
+from lab.artifacts.k3sprobe import K3sProbe
+from lab.artifacts.kubeadm import go_recipes
 from lab.artifacts.noderoot import NodeRoot
 from lab.artifacts.recipe import Recipe, architecture
-from lab.errors import InvalidValue
 from lab.machines.topology import API_NAME, CLUSTER_DNS, POD_SUBNET, SERVICE_SUBNET, Node
 from lab.provision.child import Phase, Target
 from lab.provision.distribution import Outputs, Settings
 from lab.provision.k3s_config import DATA, Cluster, ca_hash, check_token
 from lab.provision.phases import api_addresses, name_range
 
-LAYERS = ("noderoot", "k3s")
+LAYERS = ("noderoot", "k3s", "k3sprobe")
 TOKEN_BYTES = 32
 SERVER_WAIT_S = 180
 AGENT_WAIT_S = 60
@@ -66,6 +67,7 @@ class K3s:
     coredns_image: str = ""
     keeps_secrets: bool = True
     admits_by_token: bool = False
+    upgrades: bool = False
     cluster: Cluster = SANDBOX
 
     @property
@@ -73,7 +75,8 @@ class K3s:
         return self.choice.lock.version
 
     def recipes(self) -> tuple[Recipe, ...]:
-        return (NodeRoot(), self.choice.recipe())
+        programs = {recipe.name: recipe for recipe in go_recipes()}
+        return (NodeRoot(), programs["pause"], K3sProbe(), self.choice.recipe())
 
     def layers(self, trees: Mapping[str, Path]) -> tuple[Path, ...]:
         return tuple(trees[name] for name in LAYERS)
@@ -93,9 +96,7 @@ class K3s:
         return None
 
     def upgrade_phase(self, node: Node, artifacts: Mapping[str, str], *, first: bool) -> Phase:
-        raise InvalidValue(
-            "a k3s lab cannot be upgraded yet", hint="lab down, then lab up --distribution k3s"
-        )
+        raise NotImplementedError("`upgrades` says that there is none")
 
     def start_phase(
         self,
@@ -165,7 +166,7 @@ class K3s:
             "program": "",
             "program_sha256": self.program_sha256,
             "images": "",
-            "images_on_node": f"/{IMAGES}/{name}",
+            "images_on_node": f"/{IMAGES}",
             "images_name": name,
             "images_sha256": self.images_sha256,
             "etcd": len(servers) > 1,

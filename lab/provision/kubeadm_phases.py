@@ -77,6 +77,7 @@ class Kubeadm:
     probe_image: str = kubeimages.PROBE
     keeps_secrets: bool = False
     admits_by_token: bool = True
+    upgrades: bool = True
 
     @property
     def version(self) -> str:

@@ -49,6 +49,8 @@ class Home:
             "XDG_STATE_HOME": str(self.directory / "state"),
             "XDG_CACHE_HOME": str(self.cache),
             "PATH": self.path,
+            # Not what the network happens to offer.
+            "LAB_DISTRIBUTION": "kubeadm",
         }
 
     @property

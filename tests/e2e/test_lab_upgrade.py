@@ -82,7 +82,7 @@ def test_start_boots_a_lab_in_the_version_it_has(home: Home) -> None:
 
 
 def test_an_upgrade_that_is_killed_goes_on_and_does_what_was_planned(home: Home) -> None:
-    order = [(a["target"], a["action"]) for a in plan(home)]
+    order = [(a["target"], a["action"]) for a in plan(home) if a["target"] != "host"]
     upgrade = f"upgrade to {NEW}"
     assert order == [*((n, upgrade) for n in ("n1", "n3", "n4", "n2")), ("cluster", "check")]
 

@@ -1,0 +1,84 @@
+from pathlib import Path
+
+import pytest
+
+from lab.artifacts import ensure
+from lab.artifacts.k3s import K3sChoice
+from lab.artifacts.k3s_lock import Lock
+from lab.artifacts.k3s_source import Directory
+from lab.errors import ArtifactError, InvalidValue
+from lab.lifecycle import choice, record
+from lab.lifecycle.choice import choose_for
+from lab.paths import Paths
+from lab.progress import Silent
+from tests.artifacts.k3s_release import VERSION, make_release
+from tests.lifecycle.test_record import make
+
+NOWHERE = K3sChoice(Lock(VERSION, {}))
+
+
+@pytest.fixture(autouse=True)
+def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have nobody at the release's home, as on a host without a way out."""
+    monkeypatch.setattr(choice, "is_reachable", lambda k3s: False)
+
+
+def chosen(paths: Paths, asked: str | None, k3s: K3sChoice = NOWHERE, *, ci: bool = False) -> str:
+    return choose_for(paths, "lab", asked, k3s, ci=ci).distribution.name
+
+
+def test_k3s_is_taken_where_its_release_answers(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choice, "is_reachable", lambda k3s: True)
+
+    assert chosen(paths, None) == "k3s"
+
+
+def test_k3s_is_taken_from_a_directory(paths: Paths, tmp_path: Path) -> None:
+    assert chosen(paths, None, K3sChoice(NOWHERE.lock, Directory(tmp_path))) == "k3s"
+
+
+def test_k3s_is_taken_where_it_is_in_the_cache(paths: Paths, tmp_path: Path) -> None:
+    source = Directory(make_release(tmp_path / "release"))
+    ensure((K3sChoice(NOWHERE.lock, source).recipe(),), paths=paths, progress=Silent())
+
+    assert chosen(paths, None) == "k3s"
+
+
+def test_kubeadm_is_taken_otherwise_with_the_reason_in_a_line(paths: Paths) -> None:
+    found = choose_for(paths, "lab", None, NOWHERE, ci=False)
+
+    assert found.distribution.name == "kubeadm"
+    assert found.note.startswith("kubeadm and not k3s: https://github.com/k3s-io/k3s/")
+    assert "\n" not in found.note
+
+
+def test_who_insists_on_k3s_is_told_where_it_was_looked_for_and_what_else_there_is(
+    paths: Paths,
+) -> None:
+    with pytest.raises(ArtifactError, match="does not answer within 2 s") as caught:
+        chosen(paths, "k3s")
+
+    assert caught.value.exit_code == 4
+    assert "--k3s-dir DIR" in str(caught.value.hint)
+
+
+def test_in_ci_nothing_else_is_taken_without_being_asked_for(paths: Paths) -> None:
+    with pytest.raises(ArtifactError, match="CI=true"):
+        chosen(paths, None, ci=True)
+    assert chosen(paths, "kubeadm", ci=True) == "kubeadm"
+
+
+def test_a_lab_keeps_what_it_was_made_with(paths: Paths) -> None:
+    paths.lab("lab").mkdir(parents=True)
+    record.save(paths, make())
+
+    assert chosen(paths, None, ci=True) == "kubeadm"
+    with pytest.raises(InvalidValue, match="is made with kubeadm, and --distribution is 'k3s'"):
+        chosen(paths, "k3s")
+
+
+def test_a_distribution_that_nobody_knows_is_refused_with_those_that_are(paths: Paths) -> None:
+    with pytest.raises(InvalidValue, match="'rke2', but lab knows only k3s, kubeadm"):
+        chosen(paths, "rke2")

@@ -1,0 +1,109 @@
+"""The script that waits for k3s on a node, with programs that only say what they are told.
+
+What k3s says is taken from its documentation and issues; that k3s says it was not seen.
+"""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lab.provision.node import TEMPLATES
+
+SCRIPT = TEMPLATES / "wait-for-k3s.sh.j2"
+READY = "Ready=True EtcdIsVoter=True "
+TOKEN = "K10" + "0" * 64 + "::server:s3cret"
+
+Wait = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def wait(tmp_path: Path) -> Wait:
+    for name, body in {
+        "systemctl": 'eval "echo \\$$(echo "$3" | cut -d= -f2)"',
+        "journalctl": 'printf "%s\\n" "$SAID"',
+        "k3s": 'case $3 in --raw*) [ -n "$API" ];; *) printf "%s" "$CONDITIONS";; esac',
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+
+    def run(role: str, *, etcd: bool = False, **seen: str) -> "subprocess.CompletedProcess[str]":
+        usual = {"ActiveState": "active", "SubState": "running", "NRestarts": "0", "SAID": ""}
+        return subprocess.run(
+            ["sh", str(SCRIPT), role, "n1", "1", *(["etcd"] if etcd else [])],
+            env={"PATH": f"{tmp_path}:{os.environ['PATH']}", **usual, **seen},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def test_a_server_whose_api_answers_and_whose_node_is_ready_is_waited_for(wait: Wait) -> None:
+    assert wait("server", API="ok", CONDITIONS="Ready=True ").returncode == 0
+
+
+def test_several_servers_are_waited_for_until_each_votes(wait: Wait) -> None:
+    assert wait("server", etcd=True, API="ok", CONDITIONS=READY).returncode == 0
+    assert wait("server", etcd=True, API="ok", CONDITIONS="Ready=True ").returncode == 1
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        {"API": "", "CONDITIONS": READY},
+        {"API": "ok", "CONDITIONS": "MemoryPressure=False Ready=False "},
+        {"API": "ok", "CONDITIONS": "NotReady=True "},
+        {"API": "ok", "CONDITIONS": ""},
+        {"API": "ok", "CONDITIONS": READY, "ActiveState": "activating"},
+    ],
+)
+def test_a_server_of_which_anything_is_missing_is_told_at_the_deadline(
+    wait: Wait, seen: dict[str, str]
+) -> None:
+    done = wait("server", **seen)
+
+    assert (done.returncode, "not ready within 1 s" in done.stderr) == (1, True)
+
+
+def test_an_agent_is_ready_when_systemd_says_so(wait: Wait) -> None:
+    assert wait("agent").returncode == 0
+    assert wait("agent", ActiveState="activating").returncode == 1
+
+
+def test_a_unit_that_failed_or_restarts_again_and_again_is_not_waited_for(wait: Wait) -> None:
+    assert "the unit failed" in wait("agent", ActiveState="failed").stderr
+    again = wait("agent", ActiveState="activating", NRestarts="3")
+    assert "it was restarted 3 times" in again.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "token CA hash does not match the Cluster CA certificate hash: a != b",
+        "https://10.77.0.11:6443/v1-k3s/config: not authorized",
+        "Node password rejected, duplicate hostname",
+        "flag provided but not defined: -tls-sna",
+        "bootstrap data already found and encrypted with different token",
+        "critical configuration value mismatch between servers: cluster-cidr",
+        "etcdserver: too many learner members in cluster",
+        "open /proc/sys/kernel/panic: read-only file system",
+    ],
+)
+def test_from_documented_lines_what_will_not_mend_itself_is_not_waited_for(
+    wait: Wait, line: str
+) -> None:
+    done = wait("agent", ActiveState="activating", SAID=line)
+
+    assert "it will not mend itself" in done.stderr
+    assert line in done.stderr
+
+
+def test_tokens_are_left_out_of_what_is_shown(wait: Wait) -> None:
+    done = wait("agent", ActiveState="failed", SAID=f"using {TOKEN} and token=s3cret")
+
+    assert "s3cret" not in done.stderr
+    assert "(token)" in done.stderr
