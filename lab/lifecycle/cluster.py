@@ -87,7 +87,7 @@ class Cluster:
         readiness.wait_for_nodes(
             client,
             record.nodes,
-            record.version,
+            record.versions,
             timeout_s=self.bounds.nodes_s,
             advance=task.advance,
         )

@@ -73,6 +73,6 @@ def why_not_up(lab: Lab) -> str:
         return "its API is not published"
     try:
         client = lab.connect(timeout_s=3)
-        return readiness.judge_cluster(client, record.nodes, record.version).text()
+        return readiness.judge_cluster(client, record.nodes, record.versions).text()
     except ClusterError as exc:
         return exc.message

@@ -24,7 +24,8 @@ class Record:
     none. `servers` are the numbers of the servers, `numbers` those of all nodes, or empty as long
     as these are 1 to `node_count`. `joined` holds the names of nodes that are known to be part of
     the cluster. `leaving` is the command, stop or down, that began to take the lab away and has
-    not ended, `removing` the number of a node that is being removed, or 0.
+    not ended, `removing` the number of a node that is being removed, or 0,
+    `upgrading` the version that an upgrade brings, from its begin to its end.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Record:
     servers: tuple[int, ...] = (1,)
     numbers: tuple[int, ...] = ()
     removing: int = 0
+    upgrading: str = ""
     format: int = field(default=FORMAT)
 
     @property
@@ -58,6 +60,11 @@ class Record:
     def is_complete(self) -> bool:
         """Whether every node is known to be part of the cluster, and none is being removed."""
         return len(self.joined) == self.node_count and not (self.removing or self.leaving == "down")
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """Return the versions that nodes may have: two in the midst of an upgrade."""
+        return (self.version, self.upgrading) if self.upgrading else (self.version,)
 
     def with_nodes(self, nodes: Iterable[Node]) -> Self:
         """Return the record with these nodes; of others it is forgotten that they had joined."""

@@ -36,11 +36,11 @@ class Upgrade:
         self._bring_artifacts()
         version = self.distribution.version
         left = remaining(self.lab.record.nodes, kube_nodes.list_nodes(self.lab.connect()), version)
-        self.lab.update(gate_passed=False)
+        self.lab.update(gate_passed=False, upgrading=version)
         with start_child(self.lab) as child:
             for node in left:
                 self._upgrade(child, node)
-        self.lab.update(version=version)
+        self.lab.update(version=version, upgrading="")
         Cluster(self.lab, self.distribution, self.bounds, self.progress, self.done).check()
 
     def _bring_artifacts(self) -> None:

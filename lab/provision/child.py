@@ -14,6 +14,7 @@ from typing import IO, Any, Self
 from lab.errors import ProvisionFailed
 from lab.machines import netns
 from lab.machines.keys import Keys
+from lab.provision.diagnosis import diagnose, redact
 
 Report = Callable[[str, str], None]
 """Called with a node's name and the operation that ended on it."""
@@ -123,7 +124,12 @@ class Child:
         return event
 
     def _failed(self, phase: Phase, reason: str) -> ProvisionFailed:
-        return ProvisionFailed(f"{phase.title}: {reason}", hint=f"less {self._log}")
+        """Return the failure; where its words are known, with their cause and what helps."""
+        reason = redact(reason)
+        found = diagnose(reason)
+        if found is None:
+            return ProvisionFailed(f"{phase.title}: {reason}", hint=f"less {self._log}")
+        return ProvisionFailed(f"{phase.title}: {found.kind}: {reason}", hint=found.remedy)
 
     def _request(self, phase: Phase) -> dict[str, Any]:
         return {

@@ -91,7 +91,9 @@ def upgrade_node() -> None:
     server.shell(
         name="Run kubeadm upgrade",
         commands=[
-            f"mkdir -p /run/lab && cat > /run/lab/upgrade.yaml && {data.programs}/kubeadm upgrade "
+            # One that was begun by a caller who is gone may still run.
+            f"mkdir -p /run/lab && cat > /run/lab/upgrade.yaml && "
+            f"flock -w 280 /run/lab/kubeadm.lock {data.programs}/kubeadm upgrade "
             f"{verb} --config /run/lab/upgrade.yaml >> {log} 2>&1 || "
             f"{{ tail -n 20 {log} >&2; exit 1; }}"
         ],

@@ -41,10 +41,13 @@ class Missing:
 def judge_nodes(
     expected: Sequence[str],
     found: Sequence[NodeStatus],
-    version: str,
+    versions: Sequence[str],
     servers: Sequence[str] = (),
 ) -> Missing:
-    """Compare by name: all of the expected, Ready, of `version`, in their roles, and no other."""
+    """Compare by name: all of the expected, Ready, in their roles, and no other.
+
+    Each of one of `versions`: in the midst of an upgrade there are two.
+    """
     by_name = {node.name: node for node in found}
     findings = [f"{name} has not joined" for name in expected if name not in by_name]
     findings += [
@@ -55,18 +58,18 @@ def judge_nodes(
         if node and not node.ready:
             said = f": {node.message}" if node.message else ""
             findings.append(f"{name} is not Ready ({node.reason}{said})")
-        if node and node.version != version:
-            findings.append(f"{name} runs {node.version}, not {version}")
+        if node and node.version not in versions:
+            findings.append(f"{name} runs {node.version}, not {' or '.join(versions)}")
         if node and (SERVER_ROLE in node.roles) != (name in servers):
             should = "is not a server" if name in servers else "is a server and should be none"
             findings.append(f"{name} {should}")
     return Missing(tuple(findings))
 
 
-def judge_cluster(client: Client, nodes: Sequence[Node], version: str) -> Missing:
+def judge_cluster(client: Client, nodes: Sequence[Node], versions: Sequence[str]) -> Missing:
     """Compare what the API knows: nodes and CoreDNS; makes no request inside the cluster."""
     expected = [node.name for node in nodes]
-    missing = judge_nodes(expected, kube_nodes.list_nodes(client), version, _servers(nodes))
+    missing = judge_nodes(expected, kube_nodes.list_nodes(client), versions, _servers(nodes))
     coredns = client.get("/apis/apps/v1/namespaces/kube-system/deployments/coredns")
     if not coredns["status"].get("availableReplicas"):
         return Missing((*missing.findings, "CoreDNS is not available"))
@@ -78,13 +81,18 @@ def _servers(nodes: Sequence[Node]) -> list[str]:
 
 
 def wait_for_nodes(
-    client: Client, nodes: Sequence[Node], version: str, *, timeout_s: float, advance: Advance
+    client: Client,
+    nodes: Sequence[Node],
+    versions: Sequence[str],
+    *,
+    timeout_s: float,
+    advance: Advance,
 ) -> None:
     expected = [node.name for node in nodes]
 
     def look() -> Missing:
         found = kube_nodes.list_nodes(client)
-        missing = judge_nodes(expected, found, version, _servers(nodes))
+        missing = judge_nodes(expected, found, versions, _servers(nodes))
         ready = sum(node.ready for node in found)
         advance(ready, len(expected), f"{ready}/{len(expected)} nodes Ready")
         return missing

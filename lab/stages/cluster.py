@@ -49,7 +49,7 @@ class ClusterStage:
     def reset(self) -> None:
         self._heal()
         record = self.lab.record
-        missing = readiness.judge_cluster(self.client, record.nodes, record.version)
+        missing = readiness.judge_cluster(self.client, record.nodes, record.versions)
         if missing.findings:
             raise NotReady(f"the cluster is not ready: {missing.text()}", hint="lab status")
         told = rollout.configured(self.client)

@@ -4,10 +4,15 @@ The stand-in (tests/k3s/standin) behaves as k3s' documentation says and is no k3
 here is what lab does to a node and what it makes of k3s' answers, not that k3s runs.
 """
 
+import hashlib
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -22,12 +27,13 @@ from lab.lifecycle.down import down
 from lab.lifecycle.lab import Lab
 from lab.lifecycle.plan import Done
 from lab.lifecycle.up import boot, create, prepare_host
-from lab.machines.topology import make_nodes
+from lab.machines import netns
+from lab.machines.topology import Node, make_nodes
 from lab.progress import Silent
 from lab.provision.child import Phase
 from lab.provision.k3s_phases import K3s
 from tests.e2e.home import Home, wait_for
-from tests.k3s.build import lock_of, make_release
+from tests.k3s.build import build, lock_of, make_release
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -138,6 +144,64 @@ def test_a_second_run_changes_nothing_and_restarts_nothing(made: Made) -> None:
 
     assert done == []
     assert made.on("n6", "systemctl show k3s-agent --property=ExecMainPID") == before
+
+
+def agent_of(made: Made, node: Node, **changes: object) -> Phase:
+    """Return the phase in which one agent joins, with some of its data changed."""
+    phase = made.k3s.join_phase((node,), made.lab.record.nodes, made.outputs())
+    target = phase.targets[0]
+    return replace(phase, targets=(replace(target, data=target.data | changes),))
+
+
+def test_a_plain_pyinfra_run_of_the_deploy_finds_nothing_to_do(made: Made, tmp_path: Path) -> None:
+    node = made.lab.record.nodes[4]
+    keys = made.lab.keys
+    data = agent_of(made, node).targets[0].data | {
+        "ssh_hostname": node.address,
+        "ssh_user": "root",
+        "ssh_key": str(keys.login),
+        "ssh_known_hosts_file": str(keys.known_hosts),
+        "ssh_strict_host_key_checking": "yes",
+        "ssh_config_file": os.devnull,
+    }
+    inventory = tmp_path / "inventory.py"
+    inventory.touch(mode=0o600)
+    inventory.write_text(f"agents = {[(node.name, data)]!r}\n")
+    pyinfra = Path(sys.executable).with_name("pyinfra")
+
+    done = subprocess.run(
+        netns.command(
+            f"lab-{made.lab.record.lab_id}",
+            [str(pyinfra), "-y", str(inventory), "lab.provision.k3s.agent"],
+        ),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "No changes" in done.stderr or "0 " in done.stderr
+    assert "Start k3s" not in done.stderr
+
+
+def test_another_program_is_uploaded_compared_and_only_then_run(made: Made, tmp_path: Path) -> None:
+    node = made.lab.record.nodes[4]
+    other = tmp_path / "k3s"
+    build("v1.36.4+k3s1", other)
+    content = hashlib.sha256(other.read_bytes()).hexdigest()
+    before = made.on("n5", "sha256sum /usr/local/bin/k3s")
+
+    with pytest.raises(ProvisionFailed, match="the upload of k3s is damaged"):
+        made.run(agent_of(made, node, program=str(other), program_sha256="0" * 64))
+    assert made.on("n5", "sha256sum /usr/local/bin/k3s") == before
+    assert made.on("n5", "ls /var/lib/lab/stage") == ""
+
+    done = made.run(agent_of(made, node, program=str(other), program_sha256=content))
+
+    assert "n5: Start k3s and wait until it works" in done
+    assert "v1.36.4" in made.on("n5", "k3s --version")
+    assert made.run(agent_of(made, node, program=str(other), program_sha256=content)) == []
 
 
 def test_a_wrong_token_is_told_within_seconds_and_not_waited_for(made: Made) -> None:

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from lab.lifecycle.access import run_on_node
 from lab.lifecycle.lab import Lab
 from lab.machines.topology import find_node
+from lab.provision.diagnosis import Kind, diagnose
+from lab.provision.kubeadm_phases import ca_hash
 from tests.e2e.home import Home, Watch, interrupt, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
@@ -143,6 +146,51 @@ def test_a_node_that_was_being_added_joins_with_the_next_up(home: Home) -> None:
     home.must("up", "--name", NAME)
 
     assert nodes_of(home)["n5"]["ready"] is True
+
+
+JOIN = """\
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: JoinConfiguration
+discovery:
+  bootstrapToken:
+    token: {token}
+    apiServerEndpoint: {endpoint}:6443
+    caCertHashes: ["sha256:{pinned}"]
+nodeRegistration: {{ignorePreflightErrors: [all]}}
+timeouts: {{discovery: 5s}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong"),
+    [
+        (Kind.WRONG_TOKEN, {"token": "aaaaaa.0123456789abcdef"}),
+        (Kind.CA_MISMATCH, {"pinned": "0" * 64}),
+        (Kind.API_BLOCKED, {"endpoint": "10.77.0.12"}),
+    ],
+)
+def test_what_the_real_kubeadm_says_of_a_join_that_cannot_be_is_named(
+    home: Home, kind: Kind, wrong: dict[str, str]
+) -> None:
+    """The preflight of a join, on a node that has joined: it asks the API and changes nothing."""
+    lab = Lab.load(home.paths, NAME)
+    first, second = lab.record.nodes[:2]
+    token = run_on_node(lab, first, "kubeadm token create --ttl 5m", timeout_s=60).strip()
+    ca = run_on_node(lab, first, "cat /etc/kubernetes/pki/ca.crt", timeout_s=60)
+    right = {"token": token, "endpoint": first.address, "pinned": ca_hash(ca)}
+    config = JOIN.format(**right | wrong)
+
+    said = run_on_node(
+        lab,
+        second,
+        f"cat > /run/join.yaml <<'END'\n{config}END\n"
+        "kubeadm join phase preflight --config /run/join.yaml 2>&1; rm /run/join.yaml",
+        timeout_s=60,
+    )
+
+    found = diagnose(said)
+    assert found, said
+    assert found.kind == kind, said
 
 
 @pytest.mark.parametrize(

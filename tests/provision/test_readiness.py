@@ -23,21 +23,23 @@ def node_object(*conditions: tuple[str, str]) -> dict[str, Any]:
 
 
 def test_exactly_the_expected_nodes_all_ready_is_ready() -> None:
-    assert not judge_nodes(["n1", "n2"], [READY, SECOND], VERSION, SERVERS).findings
+    assert not judge_nodes(["n1", "n2"], [READY, SECOND], (VERSION,), SERVERS).findings
 
 
 def test_no_node_at_all_is_not_ready() -> None:
-    assert judge_nodes(["n1"], [], VERSION, SERVERS).findings == ("n1 has not joined",)
+    assert judge_nodes(["n1"], [], (VERSION,), SERVERS).findings == ("n1 has not joined",)
 
 
 def test_a_node_that_never_joined_is_named() -> None:
-    assert judge_nodes(["n1", "n2"], [READY], VERSION, SERVERS).findings == ("n2 has not joined",)
+    assert judge_nodes(["n1", "n2"], [READY], (VERSION,), SERVERS).findings == (
+        "n2 has not joined",
+    )
 
 
 def test_a_node_that_is_not_ready_is_named_with_its_reason() -> None:
     down = replace(SECOND, ready=False, reason="KubeletNotReady", message="cni not initialized")
 
-    missing = judge_nodes(["n1", "n2"], [READY, down], VERSION, SERVERS)
+    missing = judge_nodes(["n1", "n2"], [READY, down], (VERSION,), SERVERS)
 
     assert missing.text() == "n2 is not Ready (KubeletNotReady: cni not initialized)"
 
@@ -45,11 +47,13 @@ def test_a_node_that_is_not_ready_is_named_with_its_reason() -> None:
 def test_a_node_of_another_version_is_named() -> None:
     old = replace(SECOND, version="v1.35.0")
 
-    assert "n2 runs v1.35.0" in judge_nodes(["n1", "n2"], [READY, old], VERSION, SERVERS).text()
+    assert "n2 runs v1.35.0" in judge_nodes(["n1", "n2"], [READY, old], (VERSION,), SERVERS).text()
 
 
 def test_a_stranger_in_the_cluster_is_named() -> None:
-    assert "n2 is in the cluster" in judge_nodes(["n1"], [READY, SECOND], VERSION, SERVERS).text()
+    assert (
+        "n2 is in the cluster" in judge_nodes(["n1"], [READY, SECOND], (VERSION,), SERVERS).text()
+    )
 
 
 def test_ready_is_found_by_type_wherever_it_stands() -> None:
@@ -114,6 +118,12 @@ def test_a_question_without_an_answer_is_a_finding() -> None:
 
 
 def test_a_server_that_is_none_and_an_agent_that_is_one_are_told() -> None:
-    wrong = judge_nodes(["n1", "n2"], [READY, SECOND], VERSION, ("n2",)).findings
+    wrong = judge_nodes(["n1", "n2"], [READY, SECOND], (VERSION,), ("n2",)).findings
 
     assert wrong == ("n1 is a server and should be none", "n2 is not a server")
+
+
+def test_in_the_midst_of_an_upgrade_a_node_may_have_either_version() -> None:
+    new = replace(SECOND, version="v1.37.0")
+
+    assert not judge_nodes(["n1", "n2"], [READY, new], (VERSION, "v1.37.0"), SERVERS).findings
