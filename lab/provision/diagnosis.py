@@ -11,9 +11,9 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    WRONG_TOKEN = "wrong token"
+    WRONG_TOKEN = "wrong token"  # noqa: S105 - a name
     CA_MISMATCH = "CA mismatch"
-    PASSWORD_REJECTED = "node password rejected"
+    PASSWORD_REJECTED = "node password rejected"  # noqa: S105 - a name
     API_BLOCKED = "API cannot be reached"
     CLOCK_SKEW = "clock skew"
     READ_ONLY_SYSCTL = "read-only sysctl"

@@ -28,6 +28,8 @@ COMMANDS = (
     ["stop"],
     ["start"],
     ["down"],
+    ["node", "add"],
+    ["node", "remove"],
     ["artifacts", "build"],
     ["artifacts", "list"],
     ["artifacts", "export"],
@@ -124,6 +126,28 @@ def test_the_status_of_a_stopped_lab_names_its_nodes_and_is_not_zero(made: Recor
     assert result.exit_code == 4
     assert status["state"] == "stopped"
     assert [node["reason"] for node in status["nodes"]] == ["powered off", "powered off"]
+
+
+def test_the_plan_of_a_stopped_lab_boots_it_and_writes_nothing(
+    run: Callable[..., str], home: Paths, made: Record
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in home.lab("lab").rglob("*")}
+
+    planned = json.loads(run("up", "--plan", "--json"))
+
+    steps = [(action["target"], action["action"]) for action in planned["actions"]]
+    assert ("n1", "make and boot") in steps
+    assert steps[-1] == ("cluster", "check")
+    assert planned["changes"] == len(steps)
+    assert {path: path.stat().st_mtime_ns for path in home.lab("lab").rglob("*")} == before
+
+
+def test_the_plan_of_a_new_lab_makes_no_directory(run: Callable[..., str], home: Paths) -> None:
+    shown = run("up", "--plan", "--distribution", "kubeadm", "--servers", "3")
+
+    assert "n4        prepare" in shown
+    assert "nothing was changed yet" in shown
+    assert not home.lab("lab").exists()
 
 
 def test_a_lab_whose_removal_was_cut_short_is_incomplete(

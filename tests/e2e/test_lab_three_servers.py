@@ -107,9 +107,12 @@ def test_a_removal_that_breaks_the_quorum_changes_nothing(home: Home) -> None:
     assert done.returncode == 4
     assert "without n4, etcd would lose its quorum" in done.stderr
     assert "n4" in nodes_of(home)
+    home.must("up", "--name", NAME)
 
 
+@pytest.mark.long
 def test_a_dead_server_is_removed_and_another_takes_its_place(home: Home) -> None:
+    cut_power(home, "n3")
     home.must("node", "remove", "--name", NAME, "n3", "--force", "--yes")
     assert "n3" not in nodes_of(home)
 
