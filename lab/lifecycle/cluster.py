@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from lab.errors import ClusterUnreachable, NotReady, RequestRefused
 from lab.files import write_json
-from lab.kube import identity, nodes, tokens
+from lab.kube import identity, tokens
+from lab.kube import nodes as kube_nodes
 from lab.kube.client import Client
 from lab.lifecycle.bounds import Bounds
 from lab.lifecycle.lab import Lab
@@ -152,26 +153,26 @@ class Cluster:
         tokens.revoke(client, token)
 
     def _join(self, child: Child, client: Client, outputs: Outputs) -> None:
-        nodes_, bound = self.lab.record.nodes, self._bound()
+        nodes, bound = self.lab.record.nodes, self._bound()
         for node in self.waiting:
             # A node of that name may be left from a try that was cut short; kubeadm
             # refuses to join beside one that still counts as Ready.
-            nodes.delete(client, node.name)
+            kube_nodes.delete(client, node.name)
         servers = tuple(node for node in self.waiting if node.is_server)
         if servers:
             self._tell_joined(child)
         for server in servers:
-            self._run(child, bound.join_server_phase(server, nodes_, outputs))
+            self._run(child, bound.join_server_phase(server, nodes, outputs))
             self._note_joined(server)
         agents = self.waiting
         if agents:
-            self._run(child, bound.join_phase(agents, nodes_, outputs))
+            self._run(child, bound.join_phase(agents, nodes, outputs))
             self._note_joined(*agents)
 
     def _tell_joined(self, child: Child) -> None:
         """Tell nodes that joined before which servers there will be; new ones know already."""
         nodes = self.lab.record.nodes
-        joined = tuple(n for n in nodes if n not in self.waiting and n != self.server)
+        joined = tuple(node for node in nodes if node not in self.waiting)
         phase = self.distribution.know_phase(joined, nodes) if joined else None
         if phase:
             self._run(child, phase)

@@ -66,7 +66,7 @@ def prepare_node() -> None:
 def know_servers() -> None:
     """Tell the node by which addresses the API is found. Data: api_name, servers."""
     files = {API_HOSTS: NodeFile(render(FILES[API_HOSTS]))}
-    unpack("Write where the API is", files, then=KNOW_SERVERS)
+    unpack("Write where the API is", files, then=KNOW_SERVERS, kind="servers")
 
 
 def node_files() -> dict[str, NodeFile]:
