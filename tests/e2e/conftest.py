@@ -13,19 +13,26 @@ from lab.paths import find_paths
 from lab.residue import Difference, Fingerprint, Kind, compare, take_fingerprint
 from lab.residue.names import lab_ids
 from tests.e2e.home import Home
+from tests.e2e.leaks.lab import SearchOnce
 
 
 @contextmanager
 def new_home() -> Iterator[Home]:
-    """Give a home, take all its labs down at the end, and see that nothing of them is left."""
+    """Give a home, take all its labs down at the end, and see that nothing of them is left.
+
+    Each lab is searched for secrets in wrong places before it goes.
+    """
     # Nodes need a real file system, and /tmp may be a tmpfs.
     directory = Path(tempfile.mkdtemp(prefix="e2e-", dir="/var/tmp"))
     home = Home(directory, cache=find_paths().cache.parent)
     before = take_fingerprint(paths=home.paths)
     alone = not REGISTER.exists()
+    search = SearchOnce(home)
+    home.on_down = search
     try:
         yield home
         home.remove_all()
+        assert search.found == []
         assert left_over(home, before, alone=alone and not REGISTER.exists()) == []
         assert not home.paths.data.exists() or not any(home.paths.data.iterdir())
     finally:

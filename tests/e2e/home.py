@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,11 @@ class Home:
     cache: Path
     path: str = field(default_factory=lambda: os.environ["PATH"])
     ids: set[str] = field(default_factory=set)
+    # Called with a lab's name before a command removes it.
+    on_down: Callable[[str], object] = lambda name: None
+    # What a Sampler keeps, see tests.e2e.secrets.
+    tokens: set[bytes] = field(default_factory=set)
+    shown: set[bytes] = field(default_factory=set)
 
     @property
     def environ(self) -> dict[str, str]:
@@ -58,6 +64,8 @@ class Home:
         return find_paths(self.environ)
 
     def lab(self, *arguments: str, timeout_s: float = 280) -> Done:
+        if arguments[:1] == ("down",):
+            self.on_down(name_in(arguments))
         running = self.begin(*arguments)
         try:
             out, err = running.communicate(timeout=timeout_s)
@@ -116,6 +124,12 @@ class Home:
     def _note_ids(self) -> None:
         for name in self.names():
             self.record(name)
+
+
+def name_in(arguments: tuple[str, ...]) -> str:
+    """Return which lab a command is for."""
+    following = dict(pairwise(arguments))
+    return following.get("--name", "lab")
 
 
 def interrupt(running: Running) -> None:

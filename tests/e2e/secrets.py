@@ -17,7 +17,8 @@ class Sampler:
     """Keeps what every process shows from when it is entered until it is left.
 
     The nodes share the host's kernel, so their processes are among those of the host.
-    The token is taken from the configuration that kubeadm is given on the node.
+    The token is taken from the configuration that kubeadm is given on the node. With the sets of
+    a home, also the search before its labs go (tests.e2e.leaks) has what was seen.
     """
 
     tokens: set[bytes] = field(default_factory=set)

@@ -16,6 +16,9 @@ import pytest
 from lab.machines import netns
 from lab.machines.commands import run
 from tests.e2e.home import Done, Home, Watch, wait_for
+from tests.e2e.leaks import places
+from tests.e2e.leaks.find import Secret, find_leaks
+from tests.e2e.leaks.lab import all_secrets
 from tests.e2e.secrets import Sampler
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
@@ -47,7 +50,7 @@ class Up:
 def six(shared_home: Home) -> Up:
     """Bring up six nodes, and start a second `lab up` beside the first."""
     home = shared_home
-    with Sampler() as sampler:
+    with Sampler(home.tokens, home.shown) as sampler:
         running = home.begin("up", "--json")
         assert wait_for(lambda: home.record("lab") or running.poll(), timeout_s=30)
         second = home.lab("up")
@@ -220,6 +223,31 @@ def test_no_log_and_no_record_has_the_token_or_a_key(six: Up) -> None:
     )
     secrets = [b"PRIVATE KEY", *(token.split(b".")[1] for token in six.sampler.tokens)]
     assert [where for where, text in texts.items() if any(s in text for s in secrets)] == []
+
+
+def test_the_search_before_down_knows_the_keys_of_all_nodes(six: Up) -> None:
+    names = {secret.name for secret in all_secrets(six.home, "lab")}
+    files = {name.rpartition("/")[2] for name in names}
+
+    assert {"login", "host-n6", "kubeconfig", "admin.conf", "ca.key", "sa.key"} <= files
+    assert "a bootstrap token" in names
+    for node in NODES:
+        assert any(f"/nodes/{node}/kubelet/pki/" in name for name in names)
+
+
+def test_the_search_before_down_looks_into_journals_and_files_of_nodes(six: Up) -> None:
+    mark = Secret("a mark", b"mark-of-a-test-that-is-no-secret")
+    word = mark.value.decode()
+    wrote = (
+        f"logger {word}; journalctl --sync; umask 022; echo {word} | tee /etc/mark /var/tmp/mark"
+    )
+    six.home.must("ssh", "n3", wrote)
+
+    found = {leak.where for leak in find_leaks([mark], places.of_lab(six.directory))}
+    six.home.must("ssh", "n3", "rm", "/etc/mark", "/var/tmp/mark")
+
+    upper = six.home.node("lab", "n3") / "upper"
+    assert {"journal of n3", f"{upper}/etc/mark", f"{upper}/var/tmp/mark"} <= found
 
 
 def test_nothing_leads_out_of_the_labs_network(six: Up) -> None:

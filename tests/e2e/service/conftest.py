@@ -64,6 +64,6 @@ class Served:
 def served() -> Iterator[Served]:
     with new_home() as home:
         home.must("up")
-        with Sampler() as sampler:
+        with Sampler(home.tokens, home.shown) as sampler:
             deployed = json.loads(home.must("deploy", "--json"))
             yield Served(home, deployed, sampler)
