@@ -5,5 +5,8 @@ import sys
 from tests.qemu.packages import PACKAGES
 from tests.report.browser import packages
 
+# actionlint asks it about the scripts of workflows.
+LINTERS = ("shellcheck",)
+
 if __name__ == "__main__":
-    sys.stdout.write(" ".join(sorted({*PACKAGES, *packages()})) + "\n")
+    sys.stdout.write(" ".join(sorted({*PACKAGES, *packages(), *LINTERS})) + "\n")

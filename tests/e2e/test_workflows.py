@@ -1,4 +1,8 @@
-"""The workflows that run on hosted machines: at least they are what GitHub would take."""
+"""The workflows that run on hosted machines: at least they are what GitHub would take.
+
+Where they have not run, this and shellcheck, which actionlint asks about each script, is all
+that can be said of them.
+"""
 
 import subprocess
 from pathlib import Path
@@ -47,6 +51,7 @@ def test_a_workflow_has_no_mistakes(actionlint: Path, workflow: Path) -> None:
         ("matrix.distribution", "matrix.distributions"),
         ("runs-on: ubuntu-24.04", "runs-on: ubuntu-1.04"),
         ("runs-on:", "run-on:"),
+        ('k3s_lock "$version"', "k3s_lock $version"),
     ],
 )
 def test_a_mistake_in_it_would_be_found(actionlint: Path, right: str, wrong: str) -> None:
@@ -54,6 +59,19 @@ def test_a_mistake_in_it_would_be_found(actionlint: Path, right: str, wrong: str
     assert right in text
 
     assert lint(actionlint, text.replace(right, wrong)).returncode == 1
+
+
+@pytest.mark.parametrize("script", ["run", ".ci/run"])
+def test_a_script_has_no_mistakes_and_one_would_be_found(script: str) -> None:
+    text = (ROOT / script).read_text()
+
+    assert shellcheck(text) == ""
+    assert "SC2086" in shellcheck(text + "\ncd $1\n")
+
+
+def shellcheck(text: str) -> str:
+    argv = ["shellcheck", "-"]
+    return subprocess.run(argv, input=text, capture_output=True, text=True, check=False).stdout
 
 
 def test_the_released_k3s_and_kubeadm_are_both_brought_up_and_played_on() -> None:
