@@ -33,20 +33,28 @@ class Upgrade:
 
     def run(self) -> None:
         """Upgrade what is left, then see that everything works."""
-        self._bring_artifacts()
+        new = self._bring_artifacts()
         version = self.distribution.version
         left = remaining(self.lab.record.nodes, kube_nodes.list_nodes(self.lab.connect()), version)
         self.lab.update(gate_passed=False, upgrading=version)
         with start_child(self.lab) as child:
             for node in left:
-                self._upgrade(child, node)
-        self.lab.update(version=version, upgrading="")
+                self._upgrade(child, node, new)
+        # Only now: a node that boots in the midst of it boots as what it was.
+        record = self.lab.record
+        old = {
+            f"{key} of {record.version}": record.artifacts[key]
+            for key, path in new.items()
+            if record.artifacts[key] != path
+        }
+        self.lab.update(version=version, upgrading="", artifacts=record.artifacts | old | new)
         Cluster(self.lab, self.distribution, self.bounds, self.progress, self.done).check()
 
-    def _bring_artifacts(self) -> None:
-        """Build what the new version is made from; nodes read it from the cache.
+    def _bring_artifacts(self) -> dict[str, str]:
+        """Build what the new version is made from, and return paths by name.
 
-        What their disks stand on stays recorded, so that it is not removed below them.
+        Nodes read it from the cache. That and what their disks stand on are recorded, so that
+        neither is removed below them.
         """
         record = self.lab.record
         recipes = self.distribution.recipes()
@@ -54,18 +62,15 @@ class Upgrade:
             self.done.add(HOST, f"build {missing}")
         built = artifacts.ensure(recipes, paths=self.lab.paths, progress=self.progress)
         new = {key: str(artifact.path) for key, artifact in built.items()}
-        old = {
-            f"{key} of {record.version}": path
-            for key, path in record.artifacts.items()
-            if key in new and path != new[key]
-        }
-        self.lab.update(artifacts=record.artifacts | old | new)
+        coming = {f"{key} of {self.distribution.version}": path for key, path in new.items()}
+        self.lab.update(artifacts=record.artifacts | coming)
+        return new
 
-    def _upgrade(self, child: Child, node: Node) -> None:
+    def _upgrade(self, child: Child, node: Node, new: dict[str, str]) -> None:
         version = self.distribution.version
         title = f"Upgrading {node.name} to {version}"
         phase = self.distribution.upgrade_phase(
-            node, self.lab.record.artifacts, first=node == self.lab.record.server_nodes[0]
+            node, new, first=node == self.lab.record.server_nodes[0]
         )
         with self.progress.task(title) as task:
             child.run(phase, lambda host, name: task.advance(0, 0, f"{host}: {name}"))
