@@ -1,15 +1,15 @@
 """The k3s release as an artifact: its program and its images, checked before they get a name.
 
 In the cache it is a tree like any other: a lower layer of a sandbox node, and what is uploaded
-to hosts of one's own. The content is compared with the lock, where that knows it, and always
-with the list of checksums beside it.
+to hosts of one's own. The content is compared with the lock, where that knows it, else with what
+was seen the first time, and always with the list of checksums beside it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.artifacts import k3s_lock
+from lab.artifacts import k3s_lock, k3s_seen
 from lab.artifacts.k3s_lock import Lock, binary_file, checksums_file, images_file
 from lab.artifacts.k3s_source import Release, Source
 from lab.artifacts.recipe import Workshop, architecture
@@ -44,16 +44,46 @@ class K3sRelease:
 
     def build(self, workshop: Workshop) -> Mapping[str, str]:
         arch = architecture()
-        owner = workshop.paths.caller
-        listed = self._listed(arch)
-        program = workshop.tree / PROGRAM
-        images = workshop.tree / IMAGES / images_file(arch)
-        hashes = {}
-        for name, target in ((binary_file(arch), program), (images_file(arch), images)):
-            make_dir(target.parent, owner=owner)
-            hashes[f"sha256 of {name}"] = self._bring(workshop, name, target, listed)
-        program.chmod(0o755)
+        targets = {
+            binary_file(arch): workshop.tree / PROGRAM,
+            images_file(arch): workshop.tree / IMAGES / images_file(arch),
+        }
+        expected = self._expected(workshop, arch)
+        for name, target in targets.items():
+            make_dir(target.parent, owner=workshop.paths.caller)
+            self._bring(workshop, name, target, expected[name])
+        (workshop.tree / PROGRAM).chmod(0o755)
+        first = {name: each for name, each in expected.items() if name not in self.lock.hashes}
+        if first:
+            k3s_seen.remember(workshop.paths, self.lock.version, first)
+        hashes = {f"sha256 of {name}": each for name, each in expected.items()}
         return {"k3s": self.lock.version, "from": self.source.place, **hashes}
+
+    def _expected(self, workshop: Workshop, arch: str) -> dict[str, str]:
+        """Return file name → SHA-256, agreed on before the first byte of either is fetched."""
+        names = (binary_file(arch), images_file(arch))
+        seen = k3s_seen.read(workshop.paths, self.lock.version)
+        known = {**seen, **self.lock.hashes}
+        self._require_a_way_to_trust([name for name in names if name not in known])
+        listed = self._listed(arch)
+        expected = {name: expect(name, self.lock, listed, self.source.place) for name in names}
+        for name in names:
+            if known.get(name, expected[name]) != expected[name]:
+                raise ArtifactCorrupt(
+                    f"{self.source.place} says that {name} has SHA-256 {expected[name]}, "
+                    f"and on first use it had {known[name]}",
+                    hint=f"do not use that place; {k3s_seen.forget(workshop.paths)} to trust anew",
+                )
+        return expected
+
+    def _require_a_way_to_trust(self, unknown: list[str]) -> None:
+        """Raise where others can write to the way: there the release's own list proves nothing."""
+        if unknown and not self.source.keeps_content:
+            raise ArtifactError(
+                f"{self.source.place} is plain http, and the lock does not know "
+                f"which SHA-256 {' and '.join(unknown)} must have",
+                hint="lab up --k3s-mirror https://..., or --k3s-dir DIR",
+            )
 
     def _listed(self, arch: str) -> dict[str, str]:
         """Return the release's own checksums; without them, the lock alone has to know."""
@@ -68,8 +98,7 @@ class K3sRelease:
                 f"{self.source.place}/{checksums_file(arch)} is no list of checksums ({exc})"
             ) from exc
 
-    def _bring(self, workshop: Workshop, name: str, target: Path, listed: Mapping[str, str]) -> str:
-        expected = expect(name, self.lock, listed, self.source.place)
+    def _bring(self, workshop: Workshop, name: str, target: Path, expected: str) -> None:
         partial = workshop.scratch / name
         first = "" if name in self.lock.hashes else ", trusted on first use"
         with workshop.progress.task(f"Fetching {name} of k3s {self.lock.version}{first}") as task:
@@ -81,7 +110,8 @@ class K3sRelease:
                 hint="lab up --distribution k3s --k3s-dir DIR with files from another place",
             )
         partial.rename(target)
-        return found
+        # Not what somebody's umask makes of it.
+        target.chmod(0o644)
 
 
 def expect(name: str, lock: Lock, listed: Mapping[str, str], place: str) -> str:
@@ -94,7 +124,10 @@ def expect(name: str, lock: Lock, listed: Mapping[str, str], place: str) -> str:
         )
     expected = locked or said
     if not expected:
-        raise ArtifactCorrupt(f"nobody says which SHA-256 {name} of {place} must have")
+        raise ArtifactCorrupt(
+            f"{place} lists no SHA-256 of {name}, and the lock does not know it",
+            hint=f"lab up --distribution k3s --k3s-dir DIR with {name} in DIR/sha256sum-ARCH.txt",
+        )
     return expected
 
 

@@ -1,22 +1,25 @@
 """Which k3s, and with which content? The lock file that a change of version goes through.
 
 A hash that is missing is not yet known: then the release's own list of checksums is believed
-the first time, which is integrity and not authenticity, and what came is remembered by its
-content in the cache. `python -m lab.artifacts.k3s_lock VERSION` fills the lock.
+the first time, which is integrity and not authenticity, and what came is remembered
+(`k3s_seen`). `python -m lab.artifacts.k3s_lock VERSION` fills the lock; nothing else writes it.
 """
 
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.errors import ArtifactCorrupt, InvalidValue
+from lab.errors import ArtifactCorrupt, InvalidValue, LabError
 
 FILE = Path(__file__).with_name("k3s.lock.json")
 # Names of the release's files, github.com/k3s-io/k3s/blob/master/install.sh and its releases.
 BINARIES = {"amd64": "k3s", "arm64": "k3s-arm64"}
+COMMAND = "python -m lab.artifacts.k3s_lock"
+VERSION = re.compile(r"v\d+\.\d+\.\d+(-rc\d+)?\+k3s\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ def parse(value: Any) -> Lock:
     hashes = {}
     for architecture in BINARIES:
         entry = value[architecture]
+        if entry["images_file"] != images_file(architecture):
+            raise ValueError(f"images_file of {architecture} is {entry['images_file']!r}")
         for name, key in (
             (binary_file(architecture), "binary_sha256"),
             (images_file(architecture), "images_sha256"),
@@ -67,12 +72,18 @@ def check_hash(text: str) -> str:
 
 
 def parse_checksums(text: str) -> dict[str, str]:
-    """Read a release's sha256sum file: a hash and a file name a line."""
-    found = {}
+    """Read a release's sha256sum file: a hash and a file name a line.
+
+    Raises ValueError for a hash that is none, and for a file that has two.
+    """
+    found: dict[str, str] = {}
     for line in text.splitlines():
         fields = line.split()
         if len(fields) == 2:
-            found[fields[1].removeprefix("*")] = check_hash(fields[0])
+            # sha256sum(1) marks a file that it read as binary with an asterisk.
+            name, said = fields[1].removeprefix("*"), check_hash(fields[0])
+            if found.setdefault(name, said) != said:
+                raise ValueError(f"{name} is listed with {found[name]} and with {said}")
     return found
 
 
@@ -83,19 +94,35 @@ def render(version: str, checksums: Mapping[str, Mapping[str, str]]) -> str:
         try:
             lock[architecture] = {
                 "binary_sha256": hashes[binary_file(architecture)],
+                "images_file": images_file(architecture),
                 "images_sha256": hashes[images_file(architecture)],
             }
         except KeyError as exc:
             raise InvalidValue(
                 f"the release {version} lists no {exc.args[0]} in {checksums_file(architecture)}",
-                hint="python -m lab.artifacts.k3s_lock v1.36.3+k3s1",
+                hint=f"{COMMAND} VERSION with another one",
             ) from exc
     return json.dumps(lock, indent=2) + "\n"
 
 
 def update(version: str, ask: Callable[[str], str], file: Path = FILE) -> None:
-    """Write the lock for `version`; `ask` returns the text of one of the release's files."""
-    checksums = {each: parse_checksums(ask(checksums_file(each))) for each in BINARIES}
+    """Write the lock for `version`; `ask` returns the text of one of the release's files.
+
+    Raises InvalidValue for what is no version, ArtifactError where a list cannot be had or is
+    none; the lock is written when all is known, or not at all.
+    """
+    if not VERSION.fullmatch(version):
+        raise InvalidValue(
+            f"{version!r} is no version of k3s", hint=f"{COMMAND} v1.36.3+k3s1, as k3s' tags are"
+        )
+    checksums = {}
+    for each in BINARIES:
+        try:
+            checksums[each] = parse_checksums(ask(checksums_file(each)))
+        except ValueError as exc:
+            raise ArtifactCorrupt(
+                f"{checksums_file(each)} of {version} is no list of checksums ({exc})"
+            ) from exc
     file.write_text(render(version, checksums))
 
 
@@ -103,9 +130,14 @@ def main(arguments: list[str]) -> int:
     from lab.artifacts.k3s_source import Release
 
     if len(arguments) != 1:
-        sys.stderr.write("usage: python -m lab.artifacts.k3s_lock VERSION\n")
+        sys.stderr.write(f"usage: {COMMAND} VERSION\n")
         return 2
-    update(arguments[0], Release(arguments[0]).text)
+    try:
+        update(arguments[0], Release(arguments[0]).text)
+    except LabError as exc:
+        hint = f"\nHint: {exc.hint}" if exc.hint else ""
+        sys.stderr.write(f"Error: {exc.message}{hint}\n")
+        return exc.exit_code
     return 0
 
 

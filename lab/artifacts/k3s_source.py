@@ -1,27 +1,26 @@
 """Where a k3s release comes from: its home, a mirror of that, or a directory of its files."""
 
 import hashlib
-import http.client
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import quote, urlsplit
 
+from lab.artifacts import k3s_http
+from lab.artifacts.k3s_http import CHUNK, OTHER_WAYS, keeps_content
 from lab.artifacts.k3s_lock import checksums_file
 from lab.artifacts.recipe import architecture
 from lab.errors import ArtifactError, InvalidValue
 
+__all__ = ["OTHER_WAYS", "Directory", "Release", "Source", "mirror"]
+
 HOME = "https://github.com/k3s-io/k3s/releases/download"
-CHUNK = 1 << 20
 ANSWER_BOUND_S = 30.0
 REACH_BOUND_S = 2.0
-OTHER_WAYS = (
-    "lab up --distribution k3s --k3s-dir DIR, or --k3s-mirror URL; lab up --distribution kubeadm"
-)
 
 Advance = Callable[[int, int], None]
 
@@ -30,6 +29,11 @@ class Source(Protocol):
     @property
     def place(self) -> str:
         """Return where it is, for people."""
+        ...
+
+    @property
+    def keeps_content(self) -> bool:
+        """Whether nobody between it and here can change what comes."""
         ...
 
     def text(self, name: str) -> str:
@@ -52,52 +56,78 @@ class Release:
     def place(self) -> str:
         return f"{self.base.rstrip('/')}/{quote(self.version, safe='')}"
 
+    @property
+    def keeps_content(self) -> bool:
+        return keeps_content(self.base)
+
     def text(self, name: str) -> str:
-        with self._open(name, ANSWER_BOUND_S) as answer:
-            return answer.read(CHUNK).decode(errors="replace")
+        content = BytesIO()
+        self._receive(name, content, lambda done, total: None)
+        return content.getvalue().decode(errors="replace")
 
     def copy(self, name: str, target: Path, advance: Advance) -> str:
-        with self._open(name, ANSWER_BOUND_S) as answer, target.open("wb") as file:
-            total = int(answer.headers.get("Content-Length") or 0)
-            digest, size = copy_hashing(answer, file, total, advance)
-        if total and size != total:
-            raise ArtifactError(
-                f"{self.place}/{name} ended after {size} of {total} bytes", hint="lab up"
-            )
-        return digest
+        with target.open("wb") as file:
+            return self._receive(name, file, advance)
+
+    def _receive(self, name: str, sink: BinaryIO, advance: Advance) -> str:
+        url = self._url(name)
+        with k3s_http.request(url, ANSWER_BOUND_S) as answer:
+            total = answer.length or 0
+            return copy_hashing(k3s_http.chunks(answer, url), sink, total, advance)
+
+    def _url(self, name: str) -> str:
+        return f"{self.place}/{quote(name)}"
 
     def is_reachable(self, within_s: float = REACH_BOUND_S) -> bool:
         """Whether the release answers in time."""
-        try:
-            with self._open(checksums_file(architecture()), within_s, method="HEAD"):
-                return True
-        except ArtifactError:
-            return False
+        return not self.trouble(within_s)
 
-    @contextmanager
-    def _open(
-        self, name: str, bound_s: float, method: str = "GET"
-    ) -> "Iterator[http.client.HTTPResponse]":
-        url = f"{self.place}/{quote(name)}"
-        request = urllib.request.Request(url, method=method)  # noqa: S310 - see `mirror`
-        try:
-            with urllib.request.urlopen(request, timeout=bound_s) as answer:  # noqa: S310
-                yield answer
-        except (OSError, http.client.HTTPException) as exc:
-            if isinstance(exc, urllib.error.HTTPError):
-                exc.close()
-            raise ArtifactError(f"{url} cannot be had ({_cause(exc)})", hint=OTHER_WAYS) from exc
+    def trouble(self, within_s: float = REACH_BOUND_S) -> str:
+        """Return in a line why the release cannot be had, with its address; "" if it can.
+
+        The bound is on all of it: a thread asks, since looking up a name cannot be given
+        one, and a place that answers a byte at a time would prolong the one of a socket.
+        """
+        url = self._url(checksums_file(architecture()))
+        found = [f"{url} does not answer within {within_s:g} s"]
+        thread = threading.Thread(target=_ask, args=(url, within_s, found), daemon=True)
+        thread.start()
+        thread.join(within_s)
+        return found[-1]
+
+
+def _ask(url: str, within_s: float, found: list[str]) -> None:
+    try:
+        with k3s_http.request(url, within_s, method="HEAD"):
+            found.append("")
+    except ArtifactError as exc:
+        found.append(exc.message)
 
 
 def mirror(url: str, version: str) -> Release:
-    """Return the release at a mirror: `url` is what stands before the version there."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    """Return the release at a mirror: `url` is what stands before the version there.
+
+    Plain http is taken too, but then the lock has to know the content (`K3sRelease`).
+    Raises InvalidValue for another kind of address, and for one that may hold a secret,
+    without repeating it: an address is shown, and kept with what came from it.
+    """
+    hint = f"lab up --k3s-mirror {HOME}"
+    if set("@?#") & set(url):
         raise InvalidValue(
-            f"--k3s-mirror is {url!r}, which is no http or https address",
-            hint=f"lab up --k3s-mirror {HOME}",
+            "--k3s-mirror is no plain address: no user, password, ? or # may be in it", hint=hint
         )
+    if not _is_web_address(url):
+        raise InvalidValue(f"--k3s-mirror is {url!r}, which is no http or https address", hint=hint)
     return Release(version, url)
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +140,18 @@ class Directory:
     def place(self) -> str:
         return str(self.path)
 
+    @property
+    def keeps_content(self) -> bool:
+        return True
+
     def text(self, name: str) -> str:
         return self._find(name).read_text()
 
     def copy(self, name: str, target: Path, advance: Advance) -> str:
         file = self._find(name)
         with file.open("rb") as source, target.open("wb") as sink:
-            digest, _ = copy_hashing(source, sink, file.stat().st_size, advance)
-        return digest
+            read = partial(source.read, CHUNK)
+            return copy_hashing(iter(read, b""), sink, file.stat().st_size, advance)
 
     def _find(self, name: str) -> Path:
         if not (self.path / name).is_file():
@@ -128,18 +162,12 @@ class Directory:
         return self.path / name
 
 
-def copy_hashing(source: BinaryIO, sink: BinaryIO, total: int, advance: Advance) -> tuple[str, int]:
-    """Copy all; return the SHA-256 in hex and the number of bytes."""
+def copy_hashing(chunks: Iterable[bytes], sink: BinaryIO, total: int, advance: Advance) -> str:
+    """Write all; return the SHA-256 in hex."""
     digest, size = hashlib.sha256(), 0
-    while chunk := source.read(CHUNK):
+    for chunk in chunks:
         sink.write(chunk)
         digest.update(chunk)
         size += len(chunk)
         advance(size, total)
-    return digest.hexdigest(), size
-
-
-def _cause(exc: Exception) -> str:
-    if isinstance(exc, urllib.error.HTTPError):
-        return f"{exc.code} {exc.reason}"
-    return str(getattr(exc, "reason", None) or exc) or type(exc).__name__
+    return digest.hexdigest()

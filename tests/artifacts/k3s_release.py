@@ -2,9 +2,10 @@
 
 import hashlib
 import http.server
+import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
@@ -55,9 +56,9 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def serving(directory: Path) -> Iterator[tuple[str, list[str]]]:
+def serving(directory: Path, kind: type[Handler] = Handler) -> Iterator[tuple[str, list[str]]]:
     """Serve a directory; give its address and the paths that are asked for."""
-    handler = partial(Handler, directory=str(directory))
+    handler = partial(kind, directory=str(directory))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.asked = []  # type: ignore[attr-defined]
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -67,3 +68,57 @@ def serving(directory: Path) -> Iterator[tuple[str, list[str]]]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def stalling(directory: Path, name: str) -> Iterator[tuple[str, threading.Event]]:
+    """Serve a directory, but of `name` only half; give an event for when that was sent."""
+    half_is_sent, ends = threading.Event(), threading.Event()
+
+    class Stalling(Handler):
+        @override
+        def do_GET(self) -> None:
+            if not self.path.endswith(name):
+                super().do_GET()
+                return
+            content = Path(self.translate_path(self.path)).read_bytes()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[: len(content) // 2])
+            half_is_sent.set()
+            ends.wait()
+
+    with serving(directory, Stalling) as (address, _):
+        try:
+            yield address, half_is_sent
+        finally:
+            ends.set()
+
+
+Speak = Callable[[socket.socket], None]
+
+
+@contextmanager
+def speaking(speak: Speak) -> Iterator[str]:
+    """Answer the first request with what `speak` sends, and close; give the address."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                # Who asked may have given up.
+                with suppress(OSError):
+                    speak(connection)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        finally:
+            thread.join()
+
+
+def saying(text: str) -> Speak:
+    return lambda connection: connection.sendall(text.encode())

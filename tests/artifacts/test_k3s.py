@@ -1,24 +1,32 @@
 """The k3s release: what is fetched is what it should be, or has no name in the cache."""
 
-import json
-import socket
-import threading
-import time
-from dataclasses import replace
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
 from lab import artifacts
-from lab.artifacts import k3s_lock
+from lab.artifacts import Prune, k3s_seen, layout
 from lab.artifacts.k3s import K3sRelease
 from lab.artifacts.k3s_lock import Lock, binary_file, checksums_file, images_file
 from lab.artifacts.k3s_source import Directory, Release, Source, mirror
 from lab.artifacts.recipe import architecture
-from lab.errors import ArtifactCorrupt, ArtifactError, InvalidValue
+from lab.errors import ArtifactCorrupt, ArtifactError
 from lab.paths import Paths
 from lab.progress import Silent
-from tests.artifacts.k3s_release import IMAGES, PROGRAM, VERSION, make_release, serving, sha256
+from tests.artifacts.k3s_release import (
+    IMAGES,
+    PROGRAM,
+    VERSION,
+    make_release,
+    serving,
+    sha256,
+    stalling,
+)
 
 ARCH = architecture()
 OPEN = Lock(VERSION, {})
@@ -101,47 +109,6 @@ def test_a_missing_file_is_named_with_its_address_and_the_other_ways(
     assert "--k3s-dir DIR" in str(caught.value.hint)
 
 
-def test_an_answer_that_ends_early_is_told_with_its_size(paths: Paths, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-
-        def answer() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(4096)
-                connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 100\r\n\r\nshort")
-
-        thread = threading.Thread(target=answer)
-        thread.start()
-        with pytest.raises(ArtifactError, match=r"ended after 5 of 100 bytes|cannot be had"):
-            Release(VERSION, f"http://127.0.0.1:{port}").copy("k3s", tmp_path / "k3s", _ignore)
-        thread.join()
-
-
-def _ignore(done: int, total: int) -> None:
-    pass
-
-
-def test_a_place_that_does_not_answer_is_given_up_within_its_bound() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        began = time.monotonic()
-        there = Release(VERSION, f"http://127.0.0.1:{silent.getsockname()[1]}")
-
-        assert not there.is_reachable(within_s=0.2)
-        assert time.monotonic() - began < 2
-
-
-def test_a_place_that_answers_is_reachable(release: Path) -> None:
-    with serving(release.parent) as (address, _):
-        assert Release(VERSION, address).is_reachable()
-
-
-@pytest.mark.parametrize("url", ["", "ftp://example.org", "example.org/k3s", "/srv/k3s"])
-def test_what_is_no_web_address_is_no_mirror(url: str) -> None:
-    with pytest.raises(InvalidValue, match="--k3s-mirror is"):
-        mirror(url, VERSION)
-
-
 def test_where_it_came_from_does_not_change_the_key(release: Path) -> None:
     home, near = K3sRelease(OPEN, Release(VERSION)), K3sRelease(OPEN, Directory(release))
 
@@ -149,42 +116,192 @@ def test_where_it_came_from_does_not_change_the_key(release: Path) -> None:
     assert home.inputs() != replace(home, lock=LOCKED).inputs()
 
 
-def test_the_lock_of_the_package_can_be_read() -> None:
-    assert k3s_lock.read().version == VERSION
+def test_content_that_is_not_the_locked_one_gets_no_name(paths: Paths, release: Path) -> None:
+    (release / checksums_file(ARCH)).unlink()
+    (release / "k3s").write_bytes(b"changed")
+
+    with pytest.raises(ArtifactCorrupt, match=f"k3s has SHA-256 .*, expected {sha256(PROGRAM)}"):
+        fetch(paths, LOCKED, Directory(release))
+
+    assert cached(paths) == []
 
 
-def test_a_lock_is_filled_from_the_lists_of_a_release(tmp_path: Path) -> None:
-    lists = {
-        checksums_file(arch): f"{sha256(b'1')}  {binary_file(arch)}\n"
-        f"{sha256(b'2')}  {images_file(arch)}\n"
-        for arch in ("amd64", "arm64")
-    }
+def test_a_list_that_leaves_a_file_out_does_not_let_it_in(paths: Paths, release: Path) -> None:
+    (release / checksums_file(ARCH)).write_text(f"{sha256(b'other')}  other-k3s\n")
 
-    k3s_lock.update("v1.36.4+k3s1", lists.__getitem__, tmp_path / "lock")
-
-    lock = k3s_lock.read(tmp_path / "lock")
-    assert lock.version == "v1.36.4+k3s1"
-    assert lock.hashes["k3s-arm64"] == sha256(b"1")
+    with pytest.raises(ArtifactCorrupt, match=r"lists no SHA-256 of k3s, and the lock"):
+        fetch(paths, OPEN, Directory(release))
 
 
-def test_a_list_without_the_program_fills_no_lock(tmp_path: Path) -> None:
-    with pytest.raises(InvalidValue, match=r"lists no k3s in sha256sum-amd64\.txt"):
-        k3s_lock.update("v1", lambda name: "", tmp_path / "lock")
+def test_a_page_in_place_of_the_list_is_told(paths: Paths, release: Path) -> None:
+    (release / checksums_file(ARCH)).write_text("<!DOCTYPE html>\n")
 
-    assert not (tmp_path / "lock").exists()
-
-
-@pytest.mark.parametrize("text", ["", "{}", '{"version": "v1", "amd64": {}, "arm64": {}}'])
-def test_a_damaged_lock_is_named(tmp_path: Path, text: str) -> None:
-    (tmp_path / "lock").write_text(text)
-
-    with pytest.raises(ArtifactCorrupt, match="is no lock of k3s"):
-        k3s_lock.read(tmp_path / "lock")
+    with pytest.raises(ArtifactCorrupt, match="is no list of checksums"):
+        fetch(paths, OPEN, Directory(release))
 
 
-def test_a_hash_that_is_none_is_no_lock() -> None:
-    value = json.loads(k3s_lock.FILE.read_text())
-    value["amd64"]["binary_sha256"] = "abc"
+def test_modes_do_not_depend_on_a_umask(paths: Paths, release: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        tree = fetch(paths, OPEN, Directory(release))
+    finally:
+        os.umask(before)
 
-    with pytest.raises(ValueError, match="'abc' is no SHA-256"):
-        k3s_lock.parse(value)
+    modes = {each.name: each.stat().st_mode & 0o777 for each in tree.rglob("*") if each.is_file()}
+    assert modes == {"k3s": 0o755, images_file(ARCH): 0o644}
+
+
+def test_it_is_listed_and_pruned_like_any_other(paths: Paths, release: Path) -> None:
+    recipe = K3sRelease(OPEN, Directory(release))
+    fetch(paths, OPEN, Directory(release))
+    (found,) = artifacts.list_artifacts(paths)
+    artifacts.verify(found.artifact, thorough=True)
+
+    kept = artifacts.prune(paths, what=Prune.OLD, keep=(), recipes=(recipe,))
+    gone = artifacts.prune(paths, what=Prune.OLD, keep=(), recipes=())
+
+    assert kept.removed == ()
+    assert gone.removed == (found.artifact.path.name,)
+
+
+def cached(paths: Paths) -> list[str]:
+    return [each.artifact.name for each in artifacts.list_artifacts(paths)]
+
+
+def test_who_fetches_without_a_lock_is_told_of_trust_on_first_use(
+    paths: Paths, release: Path
+) -> None:
+    progress = Silent()
+    artifacts.ensure((K3sRelease(OPEN, Directory(release)),), paths=paths, progress=progress)
+    artifacts.prune(paths, what=Prune.ALL, keep=(), recipes=())
+    known = Silent()
+    artifacts.ensure((K3sRelease(LOCKED, Directory(release)),), paths=paths, progress=known)
+
+    assert all("trusted on first use" in title for title, _ in progress.finished)
+    assert len(progress.finished) == len(known.finished) == 2
+    assert not any("first use" in title for title, _ in known.finished)
+
+
+def test_a_release_that_changed_since_its_first_use_is_refused(paths: Paths, release: Path) -> None:
+    fetch(paths, OPEN, Directory(release))
+    artifacts.prune(paths, what=Prune.ALL, keep=(), recipes=())
+    make_release(release, program=b"another")
+
+    with pytest.raises(ArtifactCorrupt, match=f"on first use it had {sha256(PROGRAM)}") as caught:
+        fetch(paths, OPEN, Directory(release))
+
+    assert f"rm {k3s_seen.file(paths)}" in str(caught.value.hint)
+    assert cached(paths) == []
+
+
+def test_the_same_release_is_taken_again_and_another_version_beside_it(
+    paths: Paths, release: Path
+) -> None:
+    fetch(paths, OPEN, Directory(release))
+    artifacts.prune(paths, what=Prune.ALL, keep=(), recipes=())
+    fetch(paths, OPEN, Directory(release))
+    make_release(release, program=b"another")
+
+    fetch(paths, Lock("v1.36.4+k3s1", {}), Directory(release))
+
+    assert k3s_seen.read(paths, VERSION)["k3s"] == sha256(PROGRAM)
+    assert k3s_seen.read(paths, "v1.36.4+k3s1")["k3s"] == sha256(b"another")
+
+
+def test_what_was_seen_of_one_architecture_stays_when_another_is_seen(paths: Paths) -> None:
+    paths.cache.mkdir(parents=True)
+    k3s_seen.remember(paths, VERSION, {"k3s": sha256(b"1")})
+    k3s_seen.remember(paths, VERSION, {"k3s-arm64": sha256(b"2")})
+
+    assert k3s_seen.read(paths, VERSION) == {"k3s": sha256(b"1"), "k3s-arm64": sha256(b"2")}
+
+
+def test_a_release_is_trusted_anew_when_its_first_use_is_forgotten(
+    paths: Paths, release: Path
+) -> None:
+    fetch(paths, OPEN, Directory(release))
+    artifacts.prune(paths, what=Prune.ALL, keep=(), recipes=())
+    make_release(release, program=b"another")
+    k3s_seen.file(paths).unlink()
+
+    assert (fetch(paths, OPEN, Directory(release)) / "usr/local/bin/k3s").read_bytes() == b"another"
+
+
+def test_what_the_lock_knows_is_not_of_first_use(paths: Paths, release: Path) -> None:
+    fetch(paths, LOCKED, Directory(release))
+
+    assert not k3s_seen.file(paths).exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"v1": 1}', '{"v1": {"k3s": "abc"}}'])
+def test_a_damaged_memory_of_first_use_lets_nothing_in(
+    paths: Paths, release: Path, text: str
+) -> None:
+    paths.cache.mkdir(parents=True)
+    k3s_seen.file(paths).write_text(text)
+
+    with pytest.raises(ArtifactCorrupt, match=r"k3s-first-use\.json is damaged"):
+        fetch(paths, OPEN, Directory(release))
+
+
+@dataclass(frozen=True, slots=True)
+class PlainHttp(Directory):
+    """A release as it would come over a way that others can write to."""
+
+    @property
+    @override
+    def keeps_content(self) -> bool:
+        return False
+
+
+def test_over_plain_http_the_lock_has_to_know_the_content(paths: Paths, release: Path) -> None:
+    with pytest.raises(ArtifactError, match="is plain http, and the lock does not know") as caught:
+        fetch(paths, OPEN, PlainHttp(release))
+
+    assert "https" in str(caught.value.hint)
+    assert fetch(paths, LOCKED, PlainHttp(release)).is_dir()
+
+
+def test_over_plain_http_what_was_seen_by_a_better_way_is_known_too(
+    paths: Paths, release: Path
+) -> None:
+    fetch(paths, OPEN, Directory(release))
+    artifacts.prune(paths, what=Prune.ALL, keep=(), recipes=())
+
+    assert fetch(paths, OPEN, PlainHttp(release)).is_dir()
+
+
+FETCH = """
+import sys
+from pathlib import Path
+from lab import artifacts
+from lab.artifacts.k3s import K3sRelease
+from lab.artifacts.k3s_lock import Lock
+from lab.artifacts.k3s_source import Release
+from lab.paths import Paths, find_caller
+from lab.progress import Silent
+
+cache, version, address = sys.argv[1:]
+recipe = K3sRelease(Lock(version, {}), Release(version, address))
+paths = Paths(find_caller(), Path(cache), Path(cache), Path(cache))
+artifacts.ensure((recipe,), paths=paths, progress=Silent())
+"""
+
+
+def test_a_fetch_that_is_killed_midway_leaves_no_name_and_the_next_one_succeeds(
+    paths: Paths, release: Path
+) -> None:
+    with stalling(release.parent, images_file(ARCH)) as (address, half_is_sent):
+        arguments = (sys.executable, "-c", FETCH, str(paths.cache), VERSION, address)
+        with subprocess.Popen(arguments) as fetching:
+            assert half_is_sent.wait(30)
+            fetching.kill()
+
+    left = [each.name for each in layout.partials(paths).rglob("*") if each.is_file()]
+    assert sorted(left) == ["k3s", images_file(ARCH)]
+    assert cached(paths) == []
+    assert not k3s_seen.file(paths).exists()
+
+    fetch(paths, OPEN, Directory(release))
+    assert cached(paths) == ["k3s"]
+    assert [*layout.partials(paths).rglob("*")] == []
