@@ -1,6 +1,5 @@
 """k3s or kubeadm? Chosen once, when a lab is made; the lab keeps to it."""
 
-import threading
 from dataclasses import dataclass
 
 from lab import artifacts
@@ -38,17 +37,16 @@ def choose_for(paths: Paths, name: str, asked: str | None, k3s: K3sChoice, *, ci
         return Choice(choose("kubeadm"))
     if asked not in (None, "k3s"):
         choose(asked)
-    can_have = k3s.source is not None or is_cached(paths, k3s) or is_reachable(k3s)
-    return Choice(*_decide(asked, k3s, can_have=can_have, ci=ci))
+    trouble = "" if k3s.source or is_cached(paths, k3s) else find_trouble(k3s)
+    return Choice(*_decide(asked, k3s, trouble=trouble, ci=ci))
 
 
 def _decide(
-    asked: str | None, k3s: K3sChoice, *, can_have: bool, ci: bool
+    asked: str | None, k3s: K3sChoice, *, trouble: str, ci: bool
 ) -> tuple[Distribution, str]:
-    if can_have:
+    if not trouble:
         return choose("k3s", k3s), ""
-    place = Release(k3s.lock.version).place
-    missing = f"{place} does not answer within {REACH_BOUND_S:g} s, and no k3s is in the cache"
+    missing = f"{trouble}, and no k3s is in the cache"
     if asked == "k3s":
         raise ArtifactError(missing, hint=OTHER_WAYS)
     if ci:
@@ -63,12 +61,6 @@ def is_cached(paths: Paths, k3s: K3sChoice) -> bool:
     return not artifacts.missing((k3s.recipe(),), paths)
 
 
-def is_reachable(k3s: K3sChoice, within_s: float = REACH_BOUND_S) -> bool:
-    """Ask in a thread, since looking up a name cannot be given a bound."""
-    answers: list[bool] = []
-    release = Release(k3s.lock.version)
-    thread = threading.Thread(target=lambda: answers.append(release.is_reachable(within_s)))
-    thread.daemon = True
-    thread.start()
-    thread.join(within_s)
-    return any(answers)
+def find_trouble(k3s: K3sChoice) -> str:
+    """Return why the release cannot be had just now, in a line; nothing when it can."""
+    return Release(k3s.lock.version).trouble(REACH_BOUND_S)

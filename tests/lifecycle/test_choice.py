@@ -20,7 +20,7 @@ NOWHERE = K3sChoice(Lock(VERSION, {}))
 @pytest.fixture(autouse=True)
 def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have nobody at the release's home, as on a host without a way out."""
-    monkeypatch.setattr(choice, "is_reachable", lambda k3s: False)
+    monkeypatch.setattr(choice, "find_trouble", lambda k3s: "https://there does not answer")
 
 
 def chosen(paths: Paths, asked: str | None, k3s: K3sChoice = NOWHERE, *, ci: bool = False) -> str:
@@ -30,7 +30,7 @@ def chosen(paths: Paths, asked: str | None, k3s: K3sChoice = NOWHERE, *, ci: boo
 def test_k3s_is_taken_where_its_release_answers(
     paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choice, "is_reachable", lambda k3s: True)
+    monkeypatch.setattr(choice, "find_trouble", lambda k3s: "")
 
     assert chosen(paths, None) == "k3s"
 
@@ -50,14 +50,16 @@ def test_kubeadm_is_taken_otherwise_with_the_reason_in_a_line(paths: Paths) -> N
     found = choose_for(paths, "lab", None, NOWHERE, ci=False)
 
     assert found.distribution.name == "kubeadm"
-    assert found.note.startswith("kubeadm and not k3s: https://github.com/k3s-io/k3s/")
+    assert found.note.startswith("kubeadm and not k3s: https://there does not answer, and no")
     assert "\n" not in found.note
 
 
 def test_who_insists_on_k3s_is_told_where_it_was_looked_for_and_what_else_there_is(
     paths: Paths,
 ) -> None:
-    with pytest.raises(ArtifactError, match="does not answer within 2 s") as caught:
+    with pytest.raises(
+        ArtifactError, match="https://there does not answer, and no k3s is in the cache"
+    ) as caught:
         chosen(paths, "k3s")
 
     assert caught.value.exit_code == 4
