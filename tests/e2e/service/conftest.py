@@ -62,7 +62,7 @@ class Served:
 
 @pytest.fixture(scope="package")
 def served() -> Iterator[Served]:
-    with new_home() as home:
+    with new_home(searched=True) as home:
         home.must("up")
         with Sampler(home.tokens, home.shown) as sampler:
             deployed = json.loads(home.must("deploy", "--json"))
