@@ -49,20 +49,29 @@ class Stamps(FactBase[list[str]]):
         return []
 
 
-def once(name: str, *, stamp: str, command: str, stdin: str | None = None, kind: str = "") -> None:
-    """Run `command` unless it has succeeded under this stamp before.
+def once(
+    name: str,
+    *,
+    stamp: str,
+    command: str,
+    stdin: str | None = None,
+    kind: str = "",
+    again: bool = False,
+) -> None:
+    """Run `command` unless it has succeeded under this stamp before, or although it has: `again`.
 
     A stamp of a `kind` takes the place of the one before, so that what is changed and changed
-    back is done again.
+    back is done again. It goes before the command runs: whatever comes of the command, the
+    node is no longer as the old stamp says.
 
     The fact is asked for outside of the operation: inside, pyinfra would hand the
     operation's standard input to the fact's command, which does not read it.
     """
-    if stamp in host.get_fact(Stamps):
+    if stamp in host.get_fact(Stamps) and not again:
         return
     clear = f"rm -f {STAMPS}/{kind}-* && " if kind else ""
-    mark = f"mkdir -p {STAMPS} && {clear}touch {STAMPS}/{stamp}"
-    server.shell(name=name, commands=[f"{command} && {mark}"], _stdin=stdin)
+    mark = f"mkdir -p {STAMPS} && touch {STAMPS}/{stamp}"
+    server.shell(name=name, commands=[f"{clear}{{ {command}\n}} && {mark}"], _stdin=stdin)
 
 
 def pack(files: Mapping[str, NodeFile]) -> tuple[str, str]:
