@@ -18,14 +18,18 @@ only), adopt, wait_s.
 
 import hashlib
 import shlex
+from collections.abc import Iterable
 from typing import Any
 
 from pyinfra.api.deploy import deploy
+from pyinfra.api.facts import FactBase
 from pyinfra.context import host
 from pyinfra.facts.files import Sha256File
 from pyinfra.operations import files
 from pyinfra.operations import server as shell
+from typing_extensions import override
 
+from lab.machines import sysctls
 from lab.provision import k3s_config
 from lab.provision.k3s_config import AGENT_UNIT, DATA, SERVER_UNIT, Cluster, Place
 from lab.provision.node import UNITS, render
@@ -36,30 +40,43 @@ STAGE = "/var/lib/lab/stage"
 IMAGES = f"{DATA}/agent/images"
 WAIT_S = 180
 
-# Never lower than what the host has: `kernel.panic` and the like are set to k3s' values, and
-# limits are raised only (docs.k3s.io/security/hardening-guide; kubelet's protect-kernel-defaults).
+# What the kubelet sets or demands (pkg/kubelet/cm; docs.k3s.io/security/hardening-guide).
 SYSCTLS = {
     "net.ipv4.ip_forward": 1,
     "net.bridge.bridge-nf-call-iptables": 1,
+    "net.bridge.bridge-nf-call-ip6tables": 1,
     "vm.overcommit_memory": 1,
     "vm.panic_on_oom": 0,
     "kernel.panic": 10,
     "kernel.panic_on_oops": 1,
 }
+INOTIFY = ("fs.inotify.max_user_instances", "fs.inotify.max_user_watches")
+# Raised where they are lower and can be: each pod's watches count against its host's limits.
+# The values of lab.machines.sysctls: a sandbox node can write its host's, and finds them so.
+LIMITS = {name: sysctls.RAISED[name] for name in INOTIFY}
 # As install.sh does: only where no other program has the name.
 NAMES = (
     "for name in kubectl crictl ctr; do command -v $name > /dev/null || "
     "ln -s k3s /usr/local/bin/$name; done"
 )
 MODULES = "overlay\nbr_netfilter\n"
-# A node that shares its kernel with others finds some of these read-only; k3s needs them to
-# have these values, not to write them.
-APPLY_SYSCTLS = (
-    "while read -r key _ value; do path=/proc/sys/$(echo $key | tr . /); "
-    '[ ! -e "$path" ] || [ "$(cat $path)" = "$value" ] || echo "$value" > "$path" || '
-    '{ echo "open $path: read-only file system, and it is not $value" >&2; exit 1; }; '
-    "done < /etc/sysctl.d/90-lab-k3s.conf"
-)
+
+
+class Down(FactBase[bool]):
+    """Whether a unit does not run and is not about to: one that starts is left to do so."""
+
+    @override
+    def command(self, unit: str) -> str:
+        return f"systemctl is-active {unit} || true"
+
+    @override
+    def process(self, output: Iterable[str]) -> bool:
+        return any(line.strip() in ("inactive", "failed", "unknown") for line in output)
+
+    @staticmethod
+    @override
+    def default() -> bool:
+        return False
 
 
 @deploy("Prepare the node for k3s")
@@ -73,13 +90,15 @@ def prepare() -> None:
     _bring_program()
     _bring_images()
     once("Let ctr, crictl and kubectl mean those of k3s", stamp="k3s-names", command=NAMES)
-    lines = "".join(f"{key} = {value}\n" for key, value in SYSCTLS.items())
+    lines = "".join(f"{key} = {value}\n" for key, value in (SYSCTLS | LIMITS).items())
     common = {
         "/etc/sysctl.d/90-lab-k3s.conf": NodeFile(lines),
         "/etc/modules-load.d/lab-k3s.conf": NodeFile(MODULES),
         "/usr/local/sbin/wait-for-k3s": NodeFile(render("wait-for-k3s.sh.j2"), 0o755),
     }
-    unpack("Write kernel settings", common, then=APPLY_SYSCTLS, kind="k3s-kernel")
+    unpack(
+        "Write kernel settings", common, then=f"({render('k3s-kernel.sh.j2')})", kind="k3s-kernel"
+    )
 
 
 @deploy("Make a k3s server")
@@ -155,9 +174,11 @@ def _bring_images() -> None:
     once(
         "Bring the images",
         stamp=stamp,
-        command=f"{check} && mkdir -p {IMAGES} && for file in {source}/*.tar*; do "
-        f"cp $file {IMAGES}/.new && mv -f {IMAGES}/.new {IMAGES}/${{file##*/}} || exit 1; done; "
-        f"touch {IMAGES}/.cache.json; rm -rf {STAGE}",
+        command=f"{{ {check} || "
+        f"{{ rm -rf {STAGE}; echo 'the images are damaged' >&2; exit 1; }}; }} "
+        f"&& mkdir -p {IMAGES} && for file in {source}/*.tar*; do "
+        f"cp $file {IMAGES}/.new && mv -f {IMAGES}/.new {IMAGES}/${{file##*/}} || exit 1; done "
+        f"&& touch {IMAGES}/.cache.json && rm -rf {STAGE}",
         kind="k3s-images",
     )
 
@@ -173,12 +194,13 @@ def _configure(*, is_server: bool) -> None:
         kind="k3s-files",
     )
     desired = hashlib.sha256(f"{digest} {host.data.program_sha256}".encode()).hexdigest()[:12]
+    stamp = f"k3s-runs-{desired}"
     once(
         "Start k3s and wait until it works",
-        stamp=f"k3s-runs-{desired}",
+        stamp=stamp,
         kind="k3s-runs",
-        command=f"({_join_check()}) && {_forget_servers()} && "
-        f"systemctl restart --no-block {unit} && {_wait(is_server=is_server)}",
+        again=stamp in host.get_fact(Stamps) and host.get_fact(Down, unit=unit),
+        command=f"({_join_check()}) && {_start(unit)} && {_wait(is_server=is_server)}",
     )
 
 
@@ -212,14 +234,30 @@ def _join_check() -> str:
     return render("k3s-join-check.sh.j2") if host.data.server_address else "true"
 
 
-def _forget_servers() -> str:
-    """An agent prefers the servers it once knew to the one it is told (k3s' load balancer)."""
+def _start(unit: str) -> str:
+    """Stop what runs, then start anew without waiting for systemd.
+
+    Not `restart --no-block`: its job is only queued, and until it is taken the old process
+    still counts as active and may still say why it could not join. An agent prefers the servers
+    it once knew to the one it is told (k3s' load balancer), so it has to forget them, and while
+    it does not run. A unit that is stopped between two of its restarts keeps their number
+    (systemd, service_stop), unless that is reset.
+    """
     cache = f"{DATA}/agent/etc/k3s-agent-load-balancer.json"
-    return f"rm -f {cache}"
+    return (
+        f"systemctl stop {unit} && rm -f {cache} && "
+        f"{{ systemctl reset-failed {unit} 2> /dev/null || true; }} && "
+        f"since=$(date '+%F %T.%6N') && systemctl start --no-block {unit}"
+    )
 
 
 def _wait(*, is_server: bool) -> str:
     data = host.data
     role = "server" if is_server else "agent"
     etcd = " etcd" if is_server and data.etcd else ""
-    return f"wait-for-k3s {role} {shlex.quote(data.node_name)} {int(data.wait_s or WAIT_S)}{etcd}"
+    name, seconds = shlex.quote(data.node_name), int(data.wait_s or WAIT_S)
+    wait = f'SINCE="$since" wait-for-k3s {role} {name} {seconds}{etcd}'
+    # A server that failed to join would try on behind our back, and be etcd's one learner.
+    if is_server and data.server_address:
+        return f"{{ {wait} || {{ systemctl stop --no-block {SERVER_UNIT}; exit 1; }}; }}"
+    return wait

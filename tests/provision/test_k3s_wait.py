@@ -23,7 +23,7 @@ Wait = Callable[..., "subprocess.CompletedProcess[str]"]
 def wait(tmp_path: Path) -> Wait:
     for name, body in {
         "systemctl": 'eval "echo \\$$(echo "$3" | cut -d= -f2)"',
-        "journalctl": 'printf "%s\\n" "$SAID"',
+        "journalctl": 'printf "%s\\n" "$2" >> "$ASKED"; printf "%s\\n" "$SAID"',
         "k3s": 'case $3 in --raw*) [ -n "$API" ];; *) printf "%s" "$CONDITIONS";; esac',
     }.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
@@ -31,6 +31,7 @@ def wait(tmp_path: Path) -> Wait:
 
     def run(role: str, *, etcd: bool = False, **seen: str) -> "subprocess.CompletedProcess[str]":
         usual = {"ActiveState": "active", "SubState": "running", "NRestarts": "0", "SAID": ""}
+        usual["ASKED"] = str(tmp_path / "asked")
         return subprocess.run(
             ["sh", str(SCRIPT), role, "n1", "1", *(["etcd"] if etcd else [])],
             env={"PATH": f"{tmp_path}:{os.environ['PATH']}", **usual, **seen},
@@ -107,3 +108,17 @@ def test_tokens_are_left_out_of_what_is_shown(wait: Wait) -> None:
 
     assert "s3cret" not in done.stderr
     assert "(token)" in done.stderr
+
+
+def test_bootstrap_tokens_are_left_out_too(wait: Wait) -> None:
+    done = wait("agent", ActiveState="failed", SAID="using abcdef.0123456789abcdef")
+
+    assert "0123456789abcdef" not in done.stderr
+
+
+def test_what_an_earlier_process_said_does_not_count(wait: Wait, tmp_path: Path) -> None:
+    started = "2026-11-25 08:12:27.862267"
+
+    wait("agent", ActiveState="failed", SINCE=started)
+
+    assert set((tmp_path / "asked").read_text().splitlines()) == {f"--since={started}"}

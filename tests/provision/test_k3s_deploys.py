@@ -1,0 +1,253 @@
+"""The deploys, run by pyinfra itself against its own fake host, which only notes commands."""
+
+import base64
+import hashlib
+import logging
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyinfra.api.config import Config
+from pyinfra.api.connect import connect_all
+from pyinfra.api.deploy import add_deploy, deploy
+from pyinfra.api.inventory import Inventory
+from pyinfra.api.operations import run_ops
+from pyinfra.api.state import State
+
+from lab.provision import k3s, steps
+from lab.provision.k3s_config import Cluster
+
+START = "Start k3s and wait until it works"
+SECRETS = {"server_token": "s3rver-t0ken", "agent_token": "ag3nt-t0ken"}
+PROGRAM = "a" * 64
+SERVER: dict[str, Any] = {
+    "node_name": "n1",
+    "address": "10.77.0.11",
+    "version": "v1.36.3+k3s1",
+    "program": "",
+    "program_sha256": PROGRAM,
+    "images": "",
+    "images_on_node": "",
+    "images_name": "images.tar",
+    "images_sha256": "b" * 64,
+    "etcd": False,
+    "server_address": "",
+    "ca_hash": "",
+    "san": ["127.0.0.1"],
+    "labels": [],
+    "cluster": {name: getattr(Cluster(), name) for name in Cluster.__dataclass_fields__},
+    "tokens": SECRETS,
+    "adopt": False,
+    "wait_s": 0,
+}
+AGENT = SERVER | {
+    "node_name": "n2",
+    "address": "10.77.0.12",
+    "server_address": "10.77.0.11",
+    "ca_hash": "c" * 64,
+    "tokens": {"agent_token": SECRETS["agent_token"]},
+}
+
+
+@dataclass
+class Seen:
+    """What pyinfra did: names of operations, and every command with its standard input."""
+
+    names: list[str] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
+    stdin: list[str] = field(default_factory=list)
+
+    def stamps(self) -> tuple[str, ...]:
+        """Return the stamps that the commands leave on a node where all of them succeed."""
+        return tuple(line.rsplit("/", 1)[-1] for line in self.commands if "/stamps/k3s-" in line)
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    logger = logging.getLogger("pyinfra")
+    before = logger.disabled
+    logger.disabled = True
+    yield
+    logger.disabled = before
+
+
+def run(
+    recipe: Callable[[], None],
+    data: Mapping[str, Any],
+    *,
+    stamps: tuple[str, ...] = (),
+    answers: Mapping[str, Any] | None = None,
+    program: str = PROGRAM,
+    place: str = steps.STAMPS,
+) -> Seen:
+    """Run a deploy on a node with these stamps, on which a k3s with this hash is installed."""
+    responses = {
+        f"ls -1 {place}": list(stamps),
+        f"sha256sum {k3s.PROGRAM}": f"{program}  {k3s.PROGRAM}",
+        **(answers or {}),
+    }
+    fake = {"fake_responses": responses, "fake_delay": 0, "fake_delay_jitter": 0}
+    state = State(Inventory(([("@fake/n1", {**data, **fake})], {})), Config(FAIL_PERCENT=0))
+    connect_all(state)
+    (host,) = state.inventory
+    seen = Seen()
+    execute = host.connector.run_shell_command
+
+    def noted(command: Any, *args: Any, **kwargs: Any) -> Any:
+        seen.commands.append(str(command))
+        if kwargs.get("_stdin"):
+            seen.stdin.append(str(kwargs["_stdin"]))
+        return execute(command, *args, **kwargs)
+
+    host.connector.run_shell_command = noted
+    add_deploy(state, recipe)
+    asked = len(seen.commands)
+    run_ops(state)
+    seen.commands = seen.commands[asked:]
+    seen.names = [
+        sorted(state.get_op_meta(each).names)[0].rsplit(" | ", 1)[-1]
+        for each in state.get_op_order()
+    ]
+    return seen
+
+
+def test_a_server_is_made_in_the_order_in_which_each_step_needs_the_one_before() -> None:
+    assert run(k3s.server, SERVER).names == [
+        "Look for a k3s of somebody else",
+        "Let ctr, crictl and kubectl mean those of k3s",
+        "Write kernel settings",
+        "Write configuration, tokens and unit",
+        "Start k3s and wait until it works",
+    ]
+
+
+@pytest.mark.parametrize(("recipe", "data"), [(k3s.server, SERVER), (k3s.agent, AGENT)])
+def test_the_second_run_does_nothing(recipe: Callable[[], None], data: dict[str, Any]) -> None:
+    first = run(recipe, data)
+
+    second = run(recipe, data, stamps=first.stamps(), answers={"is-active": "active"})
+
+    assert (second.names, second.commands) == ([], [])
+
+
+@pytest.mark.parametrize(("state", "started"), [("failed", 1), ("inactive", 1), ("activating", 0)])
+def test_a_service_that_somebody_stopped_is_started_again(state: str, started: int) -> None:
+    first = run(k3s.agent, AGENT)
+
+    again = run(k3s.agent, AGENT, stamps=first.stamps(), answers={"is-active": state})
+
+    assert again.names == ["Start k3s and wait until it works"] * started
+
+
+@pytest.mark.parametrize(
+    ("change", "steps"),
+    [
+        ({"san": ["lab.example"]}, ["Write configuration, tokens and unit", START]),
+        ({"images_sha256": "e" * 64, "images_on_node": "/usr/share/lab/k3s"}, ["Bring the images"]),
+    ],
+)
+def test_what_changed_decides_what_is_done(change: dict[str, Any], steps: list[str]) -> None:
+    first = run(k3s.server, SERVER)
+
+    again = run(k3s.server, SERVER | change, stamps=first.stamps(), answers={"is-active": "active"})
+
+    assert again.names == steps
+
+
+def test_another_program_is_named_only_when_it_is_the_one_meant(tmp_path: Path) -> None:
+    (tmp_path / "k3s").write_text("new")
+
+    names = run(k3s.server, SERVER | {"program": str(tmp_path / "k3s")}, program="d" * 64).names
+
+    assert names[1:4] == [
+        "Make a private directory",
+        "Upload k3s",
+        "Verify k3s and give it its name",
+    ]
+
+
+@pytest.mark.parametrize(("recipe", "data"), [(k3s.server, SERVER), (k3s.agent, AGENT)])
+def test_tokens_are_sent_on_standard_input_only(
+    recipe: Callable[[], None], data: dict[str, Any]
+) -> None:
+    seen = run(recipe, data)
+
+    said = "\n".join(seen.names + seen.commands)
+    assert not any(token in said for token in SECRETS.values())
+    sent = b"".join(base64.b64decode(text) for text in seen.stdin)
+    assert all(token.encode() in sent for token in data["tokens"].values())
+
+
+def test_an_agent_is_never_sent_the_token_of_servers() -> None:
+    sent = b"".join(base64.b64decode(text) for text in run(k3s.agent, AGENT).stdin)
+
+    assert SECRETS["server_token"].encode() not in sent
+
+
+def test_the_service_is_stopped_then_started_without_waiting_for_systemd() -> None:
+    (start,) = [c for c in run(k3s.agent, AGENT).commands if "wait-for-k3s agent" in c]
+
+    order = ("sha256sum", "stop k3s-agent", "balancer.json", "reset-failed", "start --no-block")
+    places = [start.index(word) for word in (*order, "SINCE=")]
+    assert places == sorted(places)
+    assert "systemctl restart" not in start
+
+
+def test_a_further_server_that_fails_does_not_try_on_as_etcds_one_learner() -> None:
+    joining = AGENT | {"tokens": SECRETS, "etcd": True}
+
+    def last(data: dict[str, Any]) -> str:
+        return run(k3s.server, data).commands[-1]
+
+    assert "systemctl stop --no-block k3s" in last(joining)
+    assert "systemctl stop --no-block k3s" not in last(SERVER)
+
+
+def test_images_that_are_not_those_of_the_lock_are_refused_and_not_taken_for_done(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "layer").mkdir()
+    (tmp_path / "layer/images.tar").write_text("content")
+    right = hashlib.sha256(b"content").hexdigest()
+
+    def bring(digest: str) -> "subprocess.CompletedProcess[str]":
+        data = {"images_on_node": str(tmp_path / "layer"), "images_sha256": digest}
+        (command,) = [
+            each for each in run(k3s.prepare, SERVER | data).commands if "images.tar" in each
+        ]
+        for place in ("/var/lib/rancher", "/var/lib/lab"):
+            command = command.replace(place, f"{tmp_path}{place}")
+        return subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+
+    refused = bring("0" * 64)
+    assert (refused.returncode, refused.stderr) == (1, "the images are damaged\n")
+    assert not (tmp_path / "var").exists()
+
+    assert bring(right).returncode == 0
+    images = tmp_path / "var/lib/rancher/k3s/agent/images"
+    assert sorted(file.name for file in images.iterdir()) == [".cache.json", "images.tar"]
+
+
+def test_a_change_that_failed_and_is_taken_back_is_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "STAMPS", str(tmp_path))
+
+    def apply(stamp: str, command: str) -> bool:
+        """Run the step as a node would; return whether there was one to run."""
+        step = deploy("step")(
+            lambda: steps.once("step", stamp=stamp, command=command, kind="k3s-runs")
+        )
+        present = tuple(file.name for file in tmp_path.iterdir())
+        seen = run(step, SERVER, stamps=present, place=str(tmp_path))
+        for line in seen.commands:
+            subprocess.run(["sh", "-c", line], check=False)
+        return bool(seen.commands)
+
+    assert apply("k3s-runs-a", "true")
+    assert not apply("k3s-runs-a", "true")
+    assert apply("k3s-runs-b", "false")
+    assert apply("k3s-runs-a", "true")
