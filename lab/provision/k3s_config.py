@@ -6,17 +6,22 @@ because arguments of a process can be read by every user of the host.
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any, TypeVar
 
-from lab.errors import ProvisionFailed
+from lab.errors import InvalidValue, ProvisionFailed
 
 CONFIG = "/etc/rancher/k3s/config.yaml"
 TOKENS = "/etc/rancher/k3s"
 DATA = "/var/lib/rancher/k3s"
 SERVER_UNIT = "k3s"
 AGENT_UNIT = "k3s-agent"
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_T = TypeVar("_T", IPv4Address, IPv4Network)
 
 # The directives of install.sh's create_systemd_service_file. TimeoutStartSec=0 stays, since
 # lab starts with --no-block and keeps deadlines of its own; KillMode=process too, so that
@@ -83,8 +88,60 @@ class Place:
     labels: tuple[str, ...] = field(default=())
 
 
+def check(cluster: Cluster, place: Place) -> None:
+    """Raise InvalidValue that names every value with which k3s could not work, or not safely.
+
+    Some of them also become part of commands, so nothing else than this may be in them.
+    """
+    problems = [*_problems_of_place(place), *_problems_of_ranges(cluster, place)]
+    if problems:
+        raise InvalidValue(
+            f"node {place.name!r} cannot be configured: {'; '.join(problems)}",
+            hint="the data of this host in the inventory; inventories/k3s_hosts.py is an example",
+        )
+
+
+def _problems_of_place(place: Place) -> Iterator[str]:
+    if not _NAME.fullmatch(place.name):
+        yield f"node_name {place.name!r} is no DNS-1123 name"
+    for key, value in {"address": place.address, "server_address": place.joins}.items():
+        if (value or key == "address") and _read(IPv4Address, value) is None:
+            yield f"{key} {value!r} is no IPv4 address"
+    if not place.is_server and not place.joins:
+        yield "an agent needs server_address"
+    if place.joins == place.address:
+        yield f"server_address {place.joins} is the node itself"
+
+
+def _problems_of_ranges(cluster: Cluster, place: Place) -> Iterator[str]:
+    ranges = {key: _read(IPv4Network, getattr(cluster, key)) for key in ("pods", "services")}
+    for key, found in ranges.items():
+        if found is None:
+            yield f"{key} {getattr(cluster, key)!r} is no IPv4 network"
+    pods, services = ranges.values()
+    dns, address = _read(IPv4Address, cluster.dns), _read(IPv4Address, place.address)
+    if pods and services and pods.overlaps(services):
+        yield f"pods {pods} and services {services} overlap"
+    if services and (dns is None or dns not in services):
+        yield f"dns {cluster.dns!r} is no address in services {services}"
+    for key, found in ranges.items():
+        if found and address and address in found:
+            yield f"address {address} is in the range of {key}, {found}"
+
+
+def _read(kind: type[_T], text: str) -> _T | None:
+    try:
+        return kind(text)
+    except ValueError:
+        return None
+
+
 def render_config(cluster: Cluster, place: Place) -> str:
-    """Return config.yaml: one key a line in a fixed order, each value in JSON, which is YAML."""
+    """Return config.yaml: one key a line in a fixed order, each value in JSON, which is YAML.
+
+    Raises InvalidValue for what `check` refuses.
+    """
+    check(cluster, place)
     values = _common(cluster, place) | (_server(cluster, place) if place.is_server else {})
     return "".join(f"{key}: {json.dumps(value)}\n" for key, value in values.items() if value)
 

@@ -1,11 +1,14 @@
+from dataclasses import replace
+
 import pytest
 import yaml
 
-from lab.errors import ProvisionFailed
+from lab.errors import InvalidValue, ProvisionFailed
 from lab.provision.k3s_config import (
     Cluster,
     Place,
     ca_hash,
+    check,
     check_token,
     render_config,
     render_unit,
@@ -106,3 +109,46 @@ def test_a_token_for_another_ca_is_refused() -> None:
         check_token(f"K10{ca_hash('another')}::server:secret", CA)
 
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"name": "Not_A_Label"}, "node_name 'Not_A_Label' is no DNS-1123 name"),
+        ({"name": "n1; reboot"}, "is no DNS-1123 name"),
+        ({"address": "10.77.0"}, "address '10.77.0' is no IPv4 address"),
+        ({"address": "10.42.3.4"}, "address 10.42.3.4 is in the range of pods, 10.42.0.0/16"),
+        ({"joins": ""}, "an agent needs server_address"),
+        ({"joins": "$(reboot)"}, "is no IPv4 address"),
+        ({"joins": "10.77.0.12"}, "server_address 10.77.0.12 is the node itself"),
+    ],
+)
+def test_a_node_that_could_not_work_is_told_before_anything_is_written(
+    change: dict[str, str], told: str
+) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        render_config(CLUSTER, replace(AGENT, **change))
+
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"pods": "10.42.0.0/99"}, "pods '10.42.0.0/99' is no IPv4 network"),
+        ({"services": "10.42.8.0/24"}, "pods 10.42.0.0/16 and services 10.42.8.0/24 overlap"),
+        ({"dns": "10.99.0.10"}, "dns '10.99.0.10' is no address in services 10.43.0.0/16"),
+    ],
+)
+def test_ranges_that_do_not_fit_are_told(change: dict[str, str], told: str) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        check(replace(CLUSTER, **change), FIRST)
+
+    assert told in str(caught.value)
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    with pytest.raises(InvalidValue) as caught:
+        check(replace(CLUSTER, dns=""), Place("N1", "", is_server=False))
+
+    assert all(word in str(caught.value) for word in ("node_name", "address", "agent", "dns"))
