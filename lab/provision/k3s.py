@@ -38,6 +38,7 @@ from lab.provision.steps import NodeFile, Stamps, once, unpack
 PROGRAM = "/usr/local/bin/k3s"
 STAGE = "/var/lib/lab/stage"
 IMAGES = f"{DATA}/agent/images"
+ETCD = f"{DATA}/server/db/etcd"
 WAIT_S = 180
 
 # What the kubelet sets or demands (pkg/kubelet/cm; docs.k3s.io/security/hardening-guide).
@@ -115,6 +116,44 @@ def agent() -> None:
     _configure(is_server=False)
 
 
+@deploy("Upgrade k3s")
+def upgrade() -> None:
+    """Run another program with the configuration that is there, and wait until it works.
+
+    Servers one at a time and before agents (docs.k3s.io/upgrades/manual). Before the first of
+    them, etcd's data is saved: no older program can read it again afterwards.
+
+    Data: node_name, is_server, first, version, program (as for `server`), program_on_node (or
+    where the node has it), program_sha256, images, images_on_node, images_name, images_sha256,
+    wait_s.
+    """
+    data = host.data
+    unit = SERVER_UNIT if data.is_server else AGENT_UNIT
+    stamps = host.get_fact(Stamps)
+    if data.first:
+        once(
+            "Save etcd's data",
+            stamp=f"k3s-saved-{data.program_sha256[:12]}",
+            kind="k3s-saved",
+            command=f"{{ [ ! -d {ETCD} ] || k3s etcd-snapshot save "
+            f"--name before-{shlex.quote(data.version.replace('+', '-'))} > /dev/null; }}",
+        )
+    _bring_images()
+    _bring_program(data.program_on_node)
+    written = [stamp for stamp in stamps if stamp.startswith("k3s-files-")]
+    stamp = _runs(written[0].removeprefix("k3s-files-") if written else "")
+    role = "server" if data.is_server else "agent"
+    name, seconds = shlex.quote(data.node_name), int(data.wait_s or WAIT_S)
+    once(
+        "Start the new k3s and wait until it works",
+        stamp=stamp,
+        kind="k3s-runs",
+        again=stamp in stamps and host.get_fact(Down, unit=unit),
+        command=f"{_start(unit)} && etcd=$([ ! -d {ETCD} ] || echo etcd) && "
+        f'SINCE="$since" wait-for-k3s {role} {name} {seconds} $etcd',
+    )
+
+
 @deploy("Remove k3s")
 def uninstall() -> None:
     """Take off what `server` or `agent` put on, and what k3s made. Data: program_sha256."""
@@ -134,14 +173,20 @@ def leave() -> None:
     )
 
 
-def _bring_program() -> None:
-    """Upload to a name of its own, compare there, and only then give it its name."""
+def _bring_program(on_node: str = "") -> None:
+    """Upload to a name of its own, compare there, and only then give it its name.
+
+    `on_node` is where the node has it already; then it is copied from there.
+    """
     data = host.data
     if host.get_fact(Sha256File, path=PROGRAM) == data.program_sha256:
         return
     staged = f"{STAGE}/k3s.{data.program_sha256}"
     shell.shell(name="Make a private directory", commands=[f"mkdir -p -m 0700 {STAGE}"])
-    files.put(name="Upload k3s", src=data.program, dest=staged, mode="600")
+    if on_node:
+        shell.shell(name="Copy k3s", commands=[f"cp {shlex.quote(on_node)} {staged}"])
+    else:
+        files.put(name="Upload k3s", src=data.program, dest=staged, mode="600")
     check = f"echo '{data.program_sha256}  {staged}' | sha256sum --check --status"
     shell.shell(
         name="Verify k3s and give it its name",
@@ -193,8 +238,7 @@ def _configure(*, is_server: bool) -> None:
         f"systemctl enable --quiet {unit}",
         kind="k3s-files",
     )
-    desired = hashlib.sha256(f"{digest} {host.data.program_sha256}".encode()).hexdigest()[:12]
-    stamp = f"k3s-runs-{desired}"
+    stamp = _runs(digest)
     once(
         "Start k3s and wait until it works",
         stamp=stamp,
@@ -202,6 +246,12 @@ def _configure(*, is_server: bool) -> None:
         again=stamp in host.get_fact(Stamps) and host.get_fact(Down, unit=unit),
         command=f"({_join_check()}) && {_start(unit)} && {_wait(is_server=is_server)}",
     )
+
+
+def _runs(files_digest: str) -> str:
+    """Return the stamp of a service that runs this program with these files."""
+    desired = f"{files_digest} {host.data.program_sha256}"
+    return f"k3s-runs-{hashlib.sha256(desired.encode()).hexdigest()[:12]}"
 
 
 def _place(*, is_server: bool) -> Place:

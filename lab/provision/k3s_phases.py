@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Self
 
 from lab.artifacts import kubeimages
@@ -14,6 +14,7 @@ from lab.artifacts.k3sprobe import K3sProbe
 from lab.artifacts.kubeadm import go_recipes
 from lab.artifacts.noderoot import NodeRoot
 from lab.artifacts.recipe import Recipe, architecture
+from lab.machines.nspawn import STORE
 from lab.machines.topology import API_NAME, CLUSTER_DNS, POD_SUBNET, SERVICE_SUBNET, Node
 from lab.provision.child import Phase, Target
 from lab.provision.distribution import Outputs, Settings
@@ -96,7 +97,25 @@ class K3s:
         return None
 
     def upgrade_phase(self, node: Node, artifacts: Mapping[str, str], *, first: bool) -> Phase:
-        raise NotImplementedError("`upgrades` says that there is none")
+        """Return the phase; what the nodes have is told by `artifacts`, wherever this is bound."""
+        new = self.bind(artifacts)
+        tree = PurePath(STORE, PurePath(artifacts["k3s"]).name, "tree")
+        data = {
+            "node_name": node.name,
+            "is_server": node.is_server,
+            "first": first,
+            "version": self.version,
+            "program": "",
+            "program_on_node": str(tree / PROGRAM),
+            "program_sha256": new.program_sha256,
+            "images": "",
+            "images_on_node": str(tree / IMAGES),
+            "images_name": images_file(architecture()),
+            "images_sha256": new.images_sha256,
+            "wait_s": SERVER_WAIT_S if node.is_server else AGENT_WAIT_S,
+        }
+        target = Target(node.name, node.address, ("k3s_upgrade",), data)
+        return Phase(f"upgrading {node.name}", (target,))
 
     def start_phase(
         self,

@@ -59,6 +59,7 @@ DEPLOYS = {
     "k3s_server": k3s.server,
     "k3s_agent": k3s.agent,
     "k3s_leave": k3s.leave,
+    "k3s_upgrade": k3s.upgrade,
     "k3s_uninstall": k3s.uninstall,
 }
 

@@ -20,6 +20,7 @@ from pyinfra.api.state import State
 from lab.provision import k3s, steps
 from lab.provision.k3s_config import Cluster
 
+ACTIVE = {"is-active": "active"}
 START = "Start k3s and wait until it works"
 SECRETS = {"server_token": "s3rver-t0ken", "agent_token": "ag3nt-t0ken"}
 PROGRAM = "a" * 64
@@ -59,6 +60,7 @@ class Seen:
     names: list[str] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     stdin: list[str] = field(default_factory=list)
+    as_root: list[bool] = field(default_factory=list)
 
     def stamps(self) -> tuple[str, ...]:
         """Return the stamps that the commands leave on a node where all of them succeed."""
@@ -98,6 +100,7 @@ def run(
 
     def noted(command: Any, *args: Any, **kwargs: Any) -> Any:
         seen.commands.append(str(command))
+        seen.as_root.append(bool(kwargs.get("_sudo")))
         if kwargs.get("_stdin"):
             seen.stdin.append(str(kwargs["_stdin"]))
         return execute(command, *args, **kwargs)
@@ -128,7 +131,7 @@ def test_a_server_is_made_in_the_order_in_which_each_step_needs_the_one_before()
 def test_the_second_run_does_nothing(recipe: Callable[[], None], data: dict[str, Any]) -> None:
     first = run(recipe, data)
 
-    second = run(recipe, data, stamps=first.stamps(), answers={"is-active": "active"})
+    second = run(recipe, data, stamps=first.stamps(), answers=ACTIVE)
 
     assert (second.names, second.commands) == ([], [])
 
@@ -152,7 +155,7 @@ def test_a_service_that_somebody_stopped_is_started_again(state: str, started: i
 def test_what_changed_decides_what_is_done(change: dict[str, Any], steps: list[str]) -> None:
     first = run(k3s.server, SERVER)
 
-    again = run(k3s.server, SERVER | change, stamps=first.stamps(), answers={"is-active": "active"})
+    again = run(k3s.server, SERVER | change, stamps=first.stamps(), answers=ACTIVE)
 
     assert again.names == steps
 
@@ -251,3 +254,50 @@ def test_a_change_that_failed_and_is_taken_back_is_done_again(
     assert not apply("k3s-runs-a", "true")
     assert apply("k3s-runs-b", "false")
     assert apply("k3s-runs-a", "true")
+
+
+UPGRADE = SERVER | {
+    "is_server": True,
+    "first": True,
+    "program_sha256": "f" * 64,
+    "program_on_node": "/var/lib/lab/artifacts/k3s/k3s",
+}
+
+
+def test_an_upgrade_saves_the_data_brings_the_program_and_starts_it_once() -> None:
+    made = run(k3s.server, SERVER).stamps()
+
+    first = run(k3s.upgrade, UPGRADE, stamps=made, program=PROGRAM)
+    now = (*(stamp for stamp in made if "-runs-" not in stamp), *first.stamps())
+    second = run(k3s.upgrade, UPGRADE, stamps=now, program="f" * 64, answers=ACTIVE)
+
+    assert first.names == [
+        "Save etcd's data",
+        "Make a private directory",
+        "Copy k3s",
+        "Verify k3s and give it its name",
+        "Start the new k3s and wait until it works",
+    ]
+    assert second.names == []
+
+
+def test_the_data_is_saved_before_the_first_server_only() -> None:
+    names = run(k3s.upgrade, UPGRADE | {"first": False}, program=PROGRAM).names
+
+    assert "Save etcd's data" not in names
+
+
+def test_after_an_upgrade_the_usual_deploy_finds_nothing_to_do() -> None:
+    made = run(k3s.server, SERVER).stamps()
+    upgraded = run(k3s.upgrade, UPGRADE, stamps=made, program=PROGRAM).stamps()
+    now = (*(stamp for stamp in made if "-runs-" not in stamp), *upgraded)
+    data = SERVER | {"program_sha256": "f" * 64}
+
+    assert run(k3s.server, data, stamps=now, program="f" * 64, answers=ACTIVE).names == []
+
+
+def test_a_user_with_sudo_asks_and_acts_as_root_alike() -> None:
+    seen = run(k3s.server, SERVER | {"_sudo": True})
+
+    assert seen.as_root
+    assert all(seen.as_root)

@@ -1,3 +1,8 @@
+import hashlib
+from pathlib import Path
+
+from lab.artifacts.k3s_lock import images_file
+from lab.artifacts.recipe import architecture
 from lab.machines.topology import make_nodes
 from lab.provision.distribution import Settings
 from lab.provision.k3s_config import ca_hash
@@ -72,3 +77,18 @@ def test_nodes_without_a_release_of_their_own_take_it_from_their_layers() -> Non
 
     assert data["images_on_node"] == "/usr/share/lab/k3s"
     assert data["program"] == ""
+
+
+def test_a_node_takes_the_new_release_from_the_cache_that_it_sees(tmp_path: Path) -> None:
+    tree = tmp_path / "k3s-v2/tree"
+    for name in ("usr/local/bin/k3s", f"usr/share/lab/k3s/{images_file(architecture())}"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(name)
+
+    phase = K3s().upgrade_phase(NODES[0], {"k3s": str(tmp_path / "k3s-v2")}, first=True)
+
+    (target,) = phase.targets
+    assert target.deploys == ("k3s_upgrade",)
+    assert target.data["program_on_node"] == "/var/lib/lab/artifacts/k3s-v2/tree/usr/local/bin/k3s"
+    assert target.data["program_sha256"] == hashlib.sha256(b"usr/local/bin/k3s").hexdigest()
+    assert "tokens" not in target.data
