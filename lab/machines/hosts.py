@@ -21,6 +21,7 @@ from lab.machines.inventory_file import config_of
 
 CONNECT_BOUND_S = 10
 SCRIPT_BOUND_S = 60.0
+SYSTEM_KNOWN_HOSTS = Path("/etc/ssh/ssh_known_hosts")
 # ssh_config(5), IdentityFile: without it, those of the user as whom ssh runs.
 OWN_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 
@@ -150,6 +151,25 @@ def ssh_command(host: Host, ssh: Ssh, *remote: str) -> list[str]:
     config = config_of(host.config, ssh.home)
     where = ["-l", host.user, "-p", str(host.port), "--", host.hostname]
     return ["ssh", "-F", str(config), *flags, *where, *remote]
+
+
+def known_keys(host: Host, ssh: Ssh) -> str:
+    """Return the lines of known_hosts that ssh has for a host, in plain names; "" without any.
+
+    They are what a lab's own known_hosts is made from, for clients that read one file only.
+    Keys that are marked as revoked, or as those of an authority, are left out.
+    """
+    files = (*_known_hosts(host, ssh), SYSTEM_KNOWN_HOSTS)
+    found = [line for file in files if file.is_file() for line in _lines_of(host, file)]
+    return "".join(f"{line}\n" for line in dict.fromkeys(found))
+
+
+def _lines_of(host: Host, file: Path) -> list[str]:
+    argv = ["ssh-keygen", "-F", host.known_as, "-f", str(file)]
+    # It ends with 1 where it finds none.
+    shown = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=False).stdout
+    keys = [line.split() for line in shown.splitlines() if not line.startswith(("#", "@"))]
+    return [f"{host.known_as} {kind} {key}" for _, kind, key, *_ in keys]
 
 
 def _known_hosts(host: Host, ssh: Ssh) -> list[Path]:

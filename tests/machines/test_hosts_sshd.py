@@ -19,7 +19,7 @@ import pytest
 
 from lab.errors import MachineError
 from lab.machines.host_failure import Failure, Kind
-from lab.machines.hosts import Answer, Ssh, require_all, run, run_on_all
+from lab.machines.hosts import Answer, Ssh, known_keys, require_all, run, run_on_all
 from lab.machines.inventory import Host
 from lab.paths import find_paths
 
@@ -261,6 +261,29 @@ def test_a_changed_key_is_not_taken_even_when_new_ones_are(
     fail(run(server.host(known_hosts=known), "true", ssh=accepting), Kind.KEY_CHANGED)
 
 
+def test_the_known_keys_of_a_host_are_a_known_hosts_of_its_own_also_from_hashed_names(
+    server: Server, ssh: Ssh, tmp_path: Path
+) -> None:
+    hashed, own = tmp_path / "hashed", tmp_path / "own"
+    shutil.copy(server.directory / "known_hosts", hashed)
+    subprocess.run(["ssh-keygen", "-q", "-H", "-f", hashed], check=True, capture_output=True)
+    assert "127.0.0.1" not in hashed.read_text()
+
+    own.write_text(known_keys(server.host(known_hosts=hashed), ssh))
+
+    assert own.read_text().startswith(f"[127.0.0.1]:{server.port} ssh-ed25519 ")
+    assert isinstance(run(server.host(known_hosts=own), "true", ssh=ssh), Answer)
+
+
+def test_a_host_that_is_not_known_has_no_known_keys(
+    server: Server, ssh: Ssh, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.write_text((server.directory / "known_hosts").read_text().replace("127.0.0.1", "k2"))
+
+    assert known_keys(server.host(known_hosts=other), ssh) == ""
+
+
 def test_a_key_that_the_host_does_not_know_is_denied(
     server: Server, ssh: Ssh, tmp_path: Path
 ) -> None:
@@ -335,10 +358,10 @@ def test_a_user_without_a_shell_is_told(server: Server, ssh: Ssh) -> None:
 
 def test_a_script_that_does_not_end_is_told_with_its_last_words(server: Server, ssh: Ssh) -> None:
     began = time.monotonic()
-    outcome = run(server.host(), "echo waiting >&2; sleep 60", ssh=ssh, timeout_s=3)
+    outcome = run(server.host(), "echo waiting >&2; sleep 60", ssh=ssh, timeout_s=2)
 
     assert time.monotonic() - began < 10
-    assert fail(outcome, Kind.TOO_LATE).said == "the script did not end within 3 s: waiting"
+    assert fail(outcome, Kind.TOO_LATE).said == "the script did not end within 2 s: waiting"
 
 
 def test_a_connection_that_breaks_is_lost_and_the_script_has_not_failed(
