@@ -1,176 +1,106 @@
 """What is behind the words of a node that did not join, and what is to be done about it?
 
-Pure: from the text of a failed operation (kubeadm's output, k3s' journal) to a name, and the
-next command. The patterns are lines of the programs' sources; `seen` says of which it was
-also seen on real nodes that they are said.
+Pure: from the text of a failed operation (kubeadm's output, k3s' journal, the state of a unit)
+to a name, the lines that tell it, and the next command. `lab.provision.diagnosis_rules` has the
+words; each rule says where they come from and whether they were heard from a real program.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 
+from lab.provision.diagnosis_rules import RULES, Facts, Kind, Proof, Rule
 
-class Kind(StrEnum):
-    WRONG_TOKEN = "wrong token"  # noqa: S105 - a name
-    CA_MISMATCH = "CA mismatch"
-    PASSWORD_REJECTED = "node password rejected"  # noqa: S105 - a name
-    API_BLOCKED = "API cannot be reached"
-    CLOCK_SKEW = "clock skew"
-    READ_ONLY_SYSCTL = "read-only sysctl"
-    DISK_FULL = "disk full"
-    LEARNER_LIMIT = "two servers joined at once"
-    OTHER_VALUES = "servers disagree"
-    OTHER_DATA = "data of another cluster"
-    FOREIGN = "a cluster of somebody else"
-    UNKNOWN_KEY = "unknown key of the configuration"
-    NOT_READY = "server never ready"
+__all__ = ["RULES", "Diagnosis", "Facts", "Kind", "Proof", "Rule", "diagnose", "redact"]
 
+# Enough to see it for oneself; a journal repeats the rest.
+SHOWN_LINES = 3
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    kind: Kind
-    pattern: re.Pattern[str]
-    remedy: str
-    source: str
-    seen: bool = False
+SECRETS = (
+    (re.compile(r"K10[0-9a-f]*::[^\s\"'\\]+"), "(token)"),
+    (re.compile(r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b"), "(token)"),
+    (
+        # Not `token: `, which says what became of one: "failed to validate token: not found".
+        re.compile(
+            r"(--(?:token|password|certificate-key)[= ]|\b(?:K3S_TOKEN|token|password)="
+            r"|\"(?:token|password)\":\s*\")[^\s\"'\\]+"
+        ),
+        r"\1(secret)",
+    ),
+    (re.compile(r"\b(Bearer|Basic) [A-Za-z0-9._~+/=-]{8,}"), r"\1 (secret)"),
+    (
+        re.compile(
+            r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S
+        ),
+        "(key)",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The kind, the line that tells it, without secrets, and what to do next."""
+    """The cause, what it means for the node, the lines that tell it, and what to do next.
+
+    `evidence` are lines without secrets, at least one; `remedy` is the next command.
+    """
 
     kind: Kind
-    line: str
+    what: str
+    evidence: tuple[str, ...]
     remedy: str
 
+    @property
+    def line(self) -> str:
+        return self.evidence[0]
+
     def text(self) -> str:
-        return f"{self.kind} ({self.line})"
+        return f"{self.kind}: {self.what} ({self.line})"
 
 
-AGAIN = "lab up: it makes a new token and joins again"
-CLOCK = "timedatectl on the node and here; set the clock, then lab up"
-NETWORK = "ss -ltn on the server, and the firewall between: 6443/tcp must be open"
+def diagnose(
+    evidence: str, *, node: str = "NODE", distribution: str = "", facts: Facts | None = None
+) -> Diagnosis | None:
+    """Return what the text tells of a node, or None when nobody knows.
 
-# The first that matches counts, so the more telling ones come first.
-RULES = (
-    Rule(
-        Kind.CLOCK_SKEW,
-        re.compile(r"x509: certificate has expired or is not yet valid"),
-        CLOCK,
-        "Go crypto/x509 CertificateInvalidError",
-    ),
-    Rule(
-        Kind.CA_MISMATCH,
-        re.compile(r"none of the public keys .* are pinned"),
-        "lab down, then lab up: that API server is of another cluster",
-        "kubeadm cmd/kubeadm/app/discovery/token",
-        seen=True,
-    ),
-    Rule(
-        Kind.CA_MISMATCH,
-        re.compile(r"token CA hash does not match|answers with another CA"),
-        "lab down, then lab up: that API server is of another cluster",
-        "k3s pkg/clientaccess",
-    ),
-    Rule(
-        Kind.WRONG_TOKEN,
-        re.compile(
-            r"could not find a JWS signature in the cluster-info ConfigMap"
-            r"|failed to verify JWS signature"
-        ),
-        AGAIN,
-        "kubeadm cmd/kubeadm/app/discovery/token",
-        seen=True,
-    ),
-    Rule(Kind.WRONG_TOKEN, re.compile(r"\bnot authorized\b"), AGAIN, "k3s pkg/clientaccess"),
-    Rule(
-        Kind.PASSWORD_REJECTED,
-        re.compile(r"Node password rejected"),
-        "lab kubectl delete node NAME, rm /etc/rancher/node/password on it, then lab up",
-        "k3s pkg/agent/config, docs.k3s.io/architecture",
-    ),
-    Rule(
-        Kind.LEARNER_LIMIT,
-        re.compile(r"too many learner members in cluster"),
-        "lab kubectl get nodes, and lab up when the other server votes",
-        "etcd server/etcdserver/api/membership",
-    ),
-    Rule(
-        Kind.OTHER_VALUES,
-        re.compile(r"critical configuration value mismatch"),
-        "lab down, then lab up",
-        "k3s pkg/cluster, docs.k3s.io/cli/server",
-    ),
-    Rule(
-        Kind.OTHER_DATA,
-        re.compile(r"bootstrap data already found and encrypted with different token"),
-        "lab down, then lab up",
-        "k3s pkg/cluster",
-    ),
-    Rule(
-        Kind.UNKNOWN_KEY,
-        re.compile(r"flag provided but not defined"),
-        "the k3s of the lock: lab up --distribution k3s without a directory or mirror of another",
-        "Go flag, urfave/cli",
-    ),
-    Rule(
-        Kind.FOREIGN,
-        re.compile(r"there is a k3s that lab did not put here"),
-        "k3s-uninstall.sh on that host, if nobody needs it",
-        "lab/provision/templates/k3s-foreign.sh.j2",
-        seen=True,
-    ),
-    Rule(
-        Kind.DISK_FULL,
-        re.compile(r"no space left on device|[Dd]isk[Pp]ressure"),
-        "df -h on the node; lab artifacts prune --build frees some here",
-        "errno(3) ENOSPC",
-        seen=True,
-    ),
-    Rule(
-        Kind.READ_ONLY_SYSCTL,
-        re.compile(r"/proc/sys/\S+: .*read-only file system"),
-        "lab doctor",
-        "kubelet pkg/kubelet/cm, k3s issue 10958",
-    ),
-    Rule(
-        Kind.API_BLOCKED,
-        re.compile(
-            r"(:6443.*(connection refused|i/o timeout|no route to host|deadline exceeded))"
-            r"|cannot be reached: port 6443"
-        ),
-        NETWORK,
-        "Go net",
-        seen=True,
-    ),
-    Rule(
-        Kind.NOT_READY,
-        re.compile(r"not ready within \d+ s|context deadline exceeded"),
-        "lab logs NODE",
-        "lab/provision/templates/wait-for-k3s.sh.j2, kubeadm wait-control-plane",
-    ),
-)
-
-SECRETS = (
-    re.compile(r"K10[0-9a-f]{64}::\S+"),
-    re.compile(r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b"),
-)
-
-
-def diagnose(text: str) -> Diagnosis | None:
-    """Return what the text tells, or None when nobody knows."""
+    Without a `distribution`, "k3s" or "kubeadm", the words of both count.
+    """
+    # First of all, and not line by line: a key has many.
+    evidence, known = redact(evidence), facts or Facts()
     for rule in RULES:
-        found = rule.pattern.search(text)
+        if distribution and rule.distribution not in ("", distribution):
+            continue
+        found = [
+            each for each in rule.pattern.finditer(evidence) if rule.holds(each, evidence, known)
+        ]
         if found:
-            return Diagnosis(rule.kind, redact(_line_of(text, found)), rule.remedy)
+            return _told(rule, found, evidence, node)
     return None
 
 
 def redact(text: str) -> str:
-    """Return the text without tokens of k3s and of kubeadm."""
-    for secret in SECRETS:
-        text = secret.sub("(token)", text)
+    """Return the text without tokens of k3s and of kubeadm, passwords and keys.
+
+    A token that stands alone is known by its form only: k3s' own long form, and bootstrap tokens.
+    """
+    for secret, instead in SECRETS:
+        text = secret.sub(instead, text)
     return text
+
+
+def _told(rule: Rule, found: list[re.Match[str]], evidence: str, node: str) -> Diagnosis:
+    named = {name: value or "" for name, value in found[0].groupdict().items()} | {"node": node}
+    return Diagnosis(
+        rule.kind,
+        rule.what.format_map(named),
+        _lines(found, evidence),
+        rule.remedy.format_map(named),
+    )
+
+
+def _lines(found: Iterable[re.Match[str]], evidence: str) -> tuple[str, ...]:
+    """Return the lines of the matches, those that say the same in the same words once."""
+    said = {each.group(): each for each in reversed(list(found))}
+    return tuple(_line_of(evidence, each) for each in list(said.values())[::-1][:SHOWN_LINES])
 
 
 def _line_of(text: str, found: re.Match[str]) -> str:
