@@ -364,6 +364,8 @@ def test_a_script_that_does_not_end_is_told_with_its_last_words(server: Server, 
     assert fail(outcome, Kind.TOO_LATE).said == "the script did not end within 2 s: waiting"
 
 
+# Long: whether the first word was sent before sshd was killed depends on how busy the host is.
+@pytest.mark.long
 def test_a_connection_that_breaks_is_lost_and_the_script_has_not_failed(
     server: Server, ssh: Ssh
 ) -> None:
