@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lab.machines.inventory import Group, Host, check_entries, check_hosts, find_entries
@@ -186,6 +186,8 @@ def test_every_problem_of_a_list_is_told_together() -> None:
     assert len(problems_of(groups)) == 4
 
 
+# How fast examples are made is the host's affair.
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["ssh_hostname", "ssh_port", "ssh_user", "_sudo", "address"]),
