@@ -1,6 +1,7 @@
 """The script itself, on this host: it says all it should, and leaves nothing."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -50,6 +51,17 @@ def stray_links() -> Iterator[None]:
 
 def links() -> set[str]:
     return {line.split(":")[0].strip() for line in Path("/proc/net/dev").read_text().splitlines()}
+
+
+@pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not installed")
+def test_it_has_no_mistakes_and_one_would_be_found() -> None:
+    assert shellcheck(script("k3s")) == ""
+    assert "SC2086" in shellcheck(script("k3s") + "\ncd $1\n")
+
+
+def shellcheck(text: str) -> str:
+    argv = ["shellcheck", "--shell=dash", "-"]
+    return subprocess.run(argv, input=text, capture_output=True, text=True, check=False).stdout
 
 
 def test_it_says_all_that_is_asked(facts: Facts) -> None:
