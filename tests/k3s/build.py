@@ -1,9 +1,18 @@
-"""Build the stand-in for k3s, and lay it out as a release for `--k3s-dir`."""
+"""Build the stand-in for k3s, and lay it out as a release for `--k3s-dir`.
+
+What was built is kept in `~/.cache/lab/tests`, by the hash of its sources and the version it
+says it has.
+"""
 
 import hashlib
+import os
+import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+from lab.artifacts import layout
 from lab.artifacts.k3s_lock import (
     Lock,
     binary_file,
@@ -12,7 +21,8 @@ from lab.artifacts.k3s_lock import (
     parse_checksums,
 )
 from lab.artifacts.recipe import architecture
-from lab.artifacts.toolchain import find_toolchain
+from lab.artifacts.toolchain import find_toolchain, host_candidates, pinned_name
+from lab.files import give_to, make_dir
 from lab.paths import find_paths
 from lab.progress import Silent
 
@@ -21,23 +31,28 @@ MINIMUM_GO = (1, 24, 0)
 IMAGES = b"no image: the stand-in only says that it imports them\n"
 
 
+def build_standin(version: str) -> Path:
+    """Return a static program that calls itself `version`, built if it is not in the cache."""
+    paths = find_paths()
+    place = make_dir(paths.cache / "tests", owner=paths.caller) / f"k3s-standin-{_key()}"
+    program = make_dir(place, owner=paths.caller) / version
+    if not program.exists():
+        with tempfile.TemporaryDirectory(dir=place, prefix=".") as partial:
+            _compile(version, Path(partial, "k3s"))
+            give_to(Path(partial, "k3s"), paths.caller)
+            Path(partial, "k3s").replace(program)
+    return program
+
+
 def build(version: str, target: Path) -> None:
-    """Build a static program that calls itself `version`."""
-    go = find_toolchain(MINIMUM_GO, paths=find_paths(), progress=Silent())
-    flags = f"-s -w -X main.version={version}"
-    subprocess.run(
-        [str(go.go), "build", "-trimpath", "-ldflags", flags, "-o", str(target), "."],
-        cwd=MODULE,
-        env={
-            "PATH": "/usr/bin:/bin",
-            "HOME": str(target.parent),
-            "CGO_ENABLED": "0",
-            "GOCACHE": str(find_paths().cache / "build/gocache"),
-            "GOFLAGS": "-mod=mod",
-            "GOTOOLCHAIN": "local",
-        },
-        check=True,
-    )
+    """Put the program of that version at `target`."""
+    shutil.copy2(build_standin(version), target)
+
+
+def go_is_here() -> bool:
+    """Whether there is a Go without fetching one."""
+    fetched = layout.build_caches(find_paths()) / pinned_name() / "go/bin/go"
+    return any(host_candidates()) or fetched.exists()
 
 
 def make_release(directory: Path, version: str) -> Path:
@@ -58,3 +73,34 @@ def lock_of(release: Path, version: str) -> Lock:
     """Return the lock that accepts this release and no other."""
     listed = (release / checksums_file(architecture())).read_text()
     return Lock(version, parse_checksums(listed))
+
+
+def _key() -> str:
+    whole = hashlib.sha256()
+    for file in _sources():
+        whole.update(f"{file.name}\0".encode() + file.read_bytes())
+    return whole.hexdigest()[:12]
+
+
+def _sources() -> Iterator[Path]:
+    yield MODULE / "go.mod"
+    yield from sorted(MODULE.glob("*.go"))
+
+
+def _compile(version: str, target: Path) -> None:
+    paths = find_paths()
+    go = find_toolchain(MINIMUM_GO, paths=paths, progress=Silent())
+    flags = f"-s -w -X main.version={version}"
+    subprocess.run(
+        [str(go.go), "build", "-trimpath", "-ldflags", flags, "-o", str(target), "."],
+        cwd=MODULE,
+        env={
+            "PATH": os.defpath,
+            "HOME": str(target.parent),
+            "CGO_ENABLED": "0",
+            "GOCACHE": str(paths.cache / "build/gocache"),
+            "GOFLAGS": "-mod=mod",
+            "GOTOOLCHAIN": "local",
+        },
+        check=True,
+    )
