@@ -96,10 +96,10 @@ def test_every_node_is_ready_and_every_server_votes(made: Made) -> None:
     found = {node.name: node.roles for node in kube_nodes.list_nodes(client)}
 
     assert found == {
-        "n1": ("control-plane",),
+        "n1": ("control-plane", "etcd"),
         "n2": (),
-        "n3": ("control-plane",),
-        "n4": ("control-plane",),
+        "n3": ("control-plane", "etcd"),
+        "n4": ("control-plane", "etcd"),
         "n5": (),
         "n6": (),
     }
