@@ -64,7 +64,7 @@ class Cluster:
         """Return when everything has been seen to work; nothing of the check stays behind."""
         record = self.lab.record
         with self.progress.task("Waiting for nodes to be Ready") as task:
-            client = self._connect_when_up()
+            client = self.connect_when_up()
             readiness.start_probes(
                 client,
                 record.nodes,
@@ -93,7 +93,7 @@ class Cluster:
             advance=task.advance,
         )
 
-    def _connect_when_up(self) -> Client:
+    def connect_when_up(self) -> Client:
         """Connect as soon as the API server answers: after a boot it takes some seconds."""
         deadline = time.monotonic() + self.bounds.nodes_s
         while True:

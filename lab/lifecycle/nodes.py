@@ -11,6 +11,7 @@ from lab.kube import drain
 from lab.kube.client import Client
 from lab.lifecycle import etcd
 from lab.lifecycle.bounds import BOUNDS, Bounds
+from lab.lifecycle.cluster import Cluster
 from lab.lifecycle.lab import Lab, require_root
 from lab.lifecycle.lock import exclusive
 from lab.lifecycle.plan import Done
@@ -91,15 +92,26 @@ def remove(
     with exclusive(paths, name):
         lab = Lab.load(paths, name)
         node = find_node(lab.record.nodes, node_name)
+        _refuse_second(lab)
         _refuse_first(lab, node)
         client = lab.connect()
         if node.is_server:
             etcd.refuse_loss_of_quorum(etcd.members(lab, lab.record.server_nodes[0]), node.name)
         if not force:
             _drain(lab, client, node, progress)
-        lab.update(removing=node.number)
-        end_removal(lab, choose(lab.record.distribution), bounds, progress)
+        distribution = choose(lab.record.distribution)
+        lab.update(removing=node.number, gate_passed=False)
+        end_removal(lab, distribution, bounds, progress)
+        Cluster(lab, distribution, bounds, progress, Done()).check()
     return Removal(name, node_name)
+
+
+def _refuse_second(lab: Lab) -> None:
+    if lab.record.removing:
+        raise LabError(
+            f"the removal of n{lab.record.removing} was cut short and comes first",
+            hint=f"lab up --name {lab.record.name}",
+        )
 
 
 def _refuse_first(lab: Lab, node: Node) -> None:
@@ -128,6 +140,7 @@ def _drain(lab: Lab, client: Client, node: Node, progress: Progress) -> None:
 
 def _require_up(paths: Paths, name: str) -> Lab:
     lab = Lab.load(paths, name)
+    _refuse_second(lab)
     if not is_up(lab):
         raise ClusterError(f"lab {name!r} is not up", hint=f"lab up --name {name}")
     return lab

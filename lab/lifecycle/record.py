@@ -52,6 +52,11 @@ class Record:
         return nodes_of(self.numbers or range(1, self.node_count + 1), self.servers)
 
     @property
+    def staying(self) -> tuple[Node, ...]:
+        """Return the nodes without the one that is being removed."""
+        return tuple(node for node in self.nodes if node.number != self.removing)
+
+    @property
     def server_nodes(self) -> tuple[Node, ...]:
         """Return the servers; the first of them made the cluster."""
         return tuple(node for node in self.nodes if node.is_server)

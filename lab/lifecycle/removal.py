@@ -5,7 +5,7 @@ Every step looks first, so that a removal which was cut short goes on from where
 
 from contextlib import suppress
 
-from lab.errors import ClusterError, LabError, NoSpace
+from lab.errors import LabError, NoSpace
 from lab.kube import nodes as kube_nodes
 from lab.lifecycle import etcd, publish
 from lab.lifecycle.bounds import Bounds
@@ -18,21 +18,22 @@ from lab.provision.distribution import Distribution
 
 
 def end_removal(lab: Lab, distribution: Distribution, bounds: Bounds, progress: Progress) -> None:
-    """Do it with the lab's lock held, for the node that the record says is being removed."""
+    """Do it with the lab's lock held, for the node that the record says is being removed.
+
+    The other nodes run. A Node that stayed in the cluster would keep it from ever being as
+    the lab should be, so the API server is waited for.
+    """
     node = next(node for node in lab.record.nodes if node.number == lab.record.removing)
-    staying = tuple(each for each in lab.record.nodes if each != node)
+    client = Cluster(lab, distribution, bounds, progress, Done()).connect_when_up()
     with progress.task(f"Taking {node.name} out of the cluster"):
         if node.is_server:
             _leave_etcd(lab, node, distribution)
-        with suppress(ClusterError):
-            kube_nodes.delete(lab.connect(), node.name)
+        kube_nodes.delete(client, node.name)
     with progress.task(f"Removing the machine {node.name}"):
         _delete_machine(lab, node)
-    lab.set_nodes(staying, removing=0)
+    lab.set_nodes(lab.record.staying, removing=0)
     if node.is_server:
         _tell_others(lab, distribution, progress)
-    if lab.sandbox.is_running(lab.record.server_nodes[0]):
-        Cluster(lab, distribution, bounds, progress, Done()).check()
 
 
 def _leave_etcd(lab: Lab, node: Node, distribution: Distribution) -> None:

@@ -95,6 +95,9 @@ def up(
             lab = None
         if lab and lab.record.removing:
             done.add(f"n{lab.record.removing}", "remove")
+            # It is taken out of a cluster that runs: the host may have been off meanwhile.
+            prepare_host(lab, progress, done)
+            boot(lab, distribution, bounds, progress, done)
             end_removal(lab, distribution, bounds, progress)
         lab = lab or create(paths, name, nodes, distribution, progress, done)
         if not is_fine:
@@ -228,21 +231,23 @@ def boot(
 ) -> None:
     """Boot what does not run, publish the API, and wait until every node can be logged in to.
 
-    One that runs may have been started a moment ago, by a command that was cut short.
+    One that runs may have been started a moment ago, by a command that was cut short. One that
+    is being removed stays as it is.
     """
-    down = tuple(node for node in lab.record.nodes if not lab.sandbox.is_running(node))
+    nodes = lab.record.staying
+    down = tuple(node for node in nodes if not lab.sandbox.is_running(node))
     for node in down:
         done.add(node.name, "boot" if lab.sandbox.has_disk(node) else "make and boot")
     for door in facts.closed_doors(lab):
         done.add(HOST, f"publish {door}")
     if not down:
         publish.publish(lab)
-        lab.sandbox.wait_until_up(lab.record.nodes, timeout_s=bounds.boot_s)
+        lab.sandbox.wait_until_up(nodes, timeout_s=bounds.boot_s)
         return
     with progress.task(f"Booting {name_range(down)}"):
         lab.sandbox.boot(down, _layers(lab, distribution), lab.keys)
         publish.publish(lab)
-        lab.sandbox.wait_until_up(lab.record.nodes, timeout_s=bounds.boot_s)
+        lab.sandbox.wait_until_up(nodes, timeout_s=bounds.boot_s)
 
 
 def _layers(lab: Lab, distribution: Distribution) -> tuple[Path, ...]:

@@ -233,12 +233,14 @@ def test_a_rebuilt_node_is_told_that_its_password_is_another(made: Made) -> None
 def test_an_address_that_was_remembered_is_forgotten_before_a_start(made: Made) -> None:
     cache = "/var/lib/rancher/k3s/agent/etc/k3s-agent-load-balancer.json"
     made.on("n5", "systemctl stop k3s-agent; rm /var/lib/lab/stamps/k3s-runs-*")
-    made.on("n5", f'echo \'{{"ServerURL": "https://10.77.0.99:6443"}}\' > {cache}')
+    stale = {"ServerURL": "https://10.77.0.11:6443", "ServerAddresses": ["10.77.0.99:6443"]}
+    made.on("n5", f"cat > {cache} <<'END'\n{json.dumps(stale)}\nEND")
     nodes = made.lab.record.nodes
 
     made.run(made.k3s.join_phase(nodes[4:5], nodes, made.outputs()))
 
-    assert json.loads(made.on("n5", f"cat {cache}"))["ServerURL"] == "https://10.77.0.11:6443"
+    # The agent says at its start whom it remembers.
+    assert "10.77.0.99" not in made.on("n5", "journalctl --unit=k3s-agent --no-pager")
 
 
 def test_a_k3s_of_somebody_else_is_refused_and_left_alone(made: Made) -> None:

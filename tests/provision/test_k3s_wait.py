@@ -85,12 +85,10 @@ def test_a_unit_that_failed_or_restarts_again_and_again_is_not_waited_for(wait: 
     "line",
     [
         "token CA hash does not match the Cluster CA certificate hash: a != b",
-        "https://10.77.0.11:6443/v1-k3s/config: not authorized",
         "Node password rejected, duplicate hostname",
         "flag provided but not defined: -tls-sna",
         "bootstrap data already found and encrypted with different token",
         "critical configuration value mismatch between servers: cluster-cidr",
-        "etcdserver: too many learner members in cluster",
         "open /proc/sys/kernel/panic: read-only file system",
     ],
 )
@@ -122,3 +120,21 @@ def test_what_an_earlier_process_said_does_not_count(wait: Wait, tmp_path: Path)
     wait("agent", ActiveState="failed", SINCE=started)
 
     assert set((tmp_path / "asked").read_text().splitlines()) == {f"--since={started}"}
+
+
+def test_from_documented_lines_a_refusal_counts_when_it_is_repeated(wait: Wait) -> None:
+    line = "https://10.77.0.11:6443/v1-k3s/config: not authorized"
+
+    once = wait("agent", ActiveState="activating", SAID=line)
+    again = wait("agent", ActiveState="activating", SAID="\n".join([line] * 3))
+
+    assert "not ready within 1 s" in once.stderr
+    assert "refused again and again" in again.stderr
+
+
+def test_from_documented_lines_a_server_that_waits_for_another_to_vote_is_waited_for(
+    wait: Wait,
+) -> None:
+    line = "Waiting for other members to finish joining etcd cluster: too many learner members"
+
+    assert "not ready within 1 s" in wait("server", ActiveState="activating", SAID=line).stderr
