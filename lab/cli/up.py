@@ -67,6 +67,8 @@ def up(
     from lab.paths import find_paths
 
     wanted = Wanted(nodes, servers)
+    # Before it is asked what can be had: a value that cannot be meant is told first.
+    wanted.make_nodes()
     choice = _choose(name, distribution, k3s_dir, k3s_mirror)
     if choice.note:
         _output.note(choice.note)
