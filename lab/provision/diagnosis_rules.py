@@ -17,6 +17,7 @@ class Kind(StrEnum):
     NAME_TAKEN = "node name taken"
     API_BLOCKED = "API cannot be reached"
     OVERLAY_BLOCKED = "pods of different nodes cannot reach each other"
+    NO_POD_NETWORK = "no network for pods"
     STALE_SERVERS = "stale list of servers"
     CLOCK_SKEW = "clock skew"
     CERTIFICATE_EXPIRED = "certificate expired"
@@ -88,6 +89,11 @@ def _only_across_nodes(found: re.Match[str], evidence: str, _facts: Facts) -> bo
     return not re.search(rf"\b{asker} cannot reach \S+ \({asker}\)", evidence)
 
 
+def _of_a_server(_found: re.Match[str], evidence: str, _facts: Facts) -> bool:
+    """Hold where k3s itself skips a key: `k3s etcd-snapshot` skips all but its own few."""
+    return "Unknown flag --write-kubeconfig-mode found" not in evidence
+
+
 def _clocks_agree(_found: re.Match[str], _evidence: str, facts: Facts) -> bool:
     return facts.skew_s is not None and abs(facts.skew_s) < MAX_SKEW_S
 
@@ -125,6 +131,15 @@ RULES = (
         CLOCK,
         "Go crypto/x509/verify.go CertificateInvalidError",
         Proof.READ,
+    ),
+    Rule(
+        Kind.CLOCK_SKEW,
+        re.compile(r"certificate is not yet valid \(_ssl\.c:\d+\)"),
+        "the clock of this host or of the first server is wrong: the API's certificate is not "
+        "valid at this host's time",
+        "timedatectl here and on the first server; set the clock, then lab up",
+        "Python ssl with OpenSSL crypto/x509/x509_txt.c X509_V_ERR_CERT_NOT_YET_VALID",
+        Proof.HEARD,
     ),
     Rule(
         Kind.CLOCK_SKEW,
@@ -234,6 +249,16 @@ RULES = (
         "kubeadm",
     ),
     Rule(
+        Kind.NAME_TAKEN,
+        re.compile(r"duplicate node name found"),
+        "etcd still has a member by the name {node}, of a server that {node} was before it was "
+        "made anew",
+        "lab node remove {node} --force, then lab up",
+        "k3s pkg/etcd/etcd.go join",
+        Proof.READ,
+        "k3s",
+    ),
+    Rule(
         Kind.LEARNER_LIMIT,
         re.compile(
             r"too many learner members in cluster"
@@ -299,10 +324,12 @@ RULES = (
             r"no space left on device|DiskPressure=True|NodeHasDiskPressure"
             r"|Attempting to reclaim ephemeral-storage|node\.kubernetes\.io/disk-pressure"
             r"|must evict pod\(s\) to reclaim\" resourceName=\"ephemeral-storage\""
+            r"|The node had condition: \[[^\]]*\bDiskPressure\b"
         ),
         "a file system of {node} is full, or nearly",
         "df -h on {node}; lab artifacts prune --build frees some here",
-        "errno(3) ENOSPC; kubelet pkg/kubelet/nodestatus/setters.go, eviction_manager.go",
+        "errno(3) ENOSPC; kubelet pkg/kubelet/nodestatus/setters.go, "
+        "pkg/kubelet/eviction/eviction_manager.go and helpers.go",
         Proof.READ,
     ),
     Rule(
@@ -314,12 +341,31 @@ RULES = (
         Proof.READ,
     ),
     Rule(
+        Kind.NO_POD_NETWORK,
+        re.compile(r"cni plugin not initialized"),
+        "containerd on {node} has no configuration of a pod network, which k3s writes for flannel "
+        "when it starts",
+        "lab logs {node}; on it, systemctl restart k3s-agent (k3s on a server) writes it again",
+        "github.com/containerd/go-cni errors.go; k3s pkg/agent/flannel/setup.go Prepare",
+        Proof.READ,
+        "k3s",
+    ),
+    Rule(
+        Kind.NO_POD_NETWORK,
+        re.compile(r"cni plugin not initialized"),
+        "containerd on {node} has no configuration of a pod network",
+        "lab logs {node} --unit containerd; /etc/cni/net.d on it holds 10-lab.conflist",
+        "github.com/containerd/go-cni errors.go; lab/provision/templates/10-lab.conflist.j2",
+        Proof.READ,
+        "kubeadm",
+    ),
+    Rule(
         Kind.OVERLAY_BLOCKED,
         re.compile(
             r"(?<!\S)(?P<asker>\S+) cannot reach \S+ \((?!(?P=asker)\))(?P<other>[^)\s]+)\)"
         ),
         "pods on {asker} do not reach those on {other}, though both nodes are Ready",
-        "open 8472/udp between all nodes (flannel's VXLAN); on both: nft list ruleset, "
+        "open 8472/udp between all nodes (flannel's VXLAN); on both: nft list ruleset, ip route, "
         "tcpdump -ni any udp port 8472",
         "lab/provision/readiness.py judge_answers; docs.k3s.io/installation/requirements",
         Proof.OWN,
@@ -376,6 +422,18 @@ RULES = (
         ANOTHER,
         "Go crypto/x509/verify.go UnknownAuthorityError",
         Proof.READ,
+    ),
+    Rule(
+        # Only a warning, and k3s goes on without the key: so it counts when nothing else does.
+        Kind.UNKNOWN_KEY,
+        re.compile(r"Unknown flag -+(?P<key>\S+) found in config\.yaml, skipping"),
+        "the k3s on {node} does not know {key} of its configuration and goes on without it: it "
+        "is another release",
+        "lab up --distribution k3s without a directory or mirror of another release",
+        "k3s pkg/configfilearg/parser.go stripInvalidFlags",
+        Proof.READ,
+        "k3s",
+        _of_a_server,
     ),
     Rule(
         Kind.NOT_READY,

@@ -3,7 +3,17 @@
 
 import pytest
 
-from lab.provision.diagnosis import RULES, Diagnosis, Facts, Kind, Proof, diagnose, redact
+from lab.provision.diagnosis import (
+    RULES,
+    Diagnosis,
+    Facts,
+    Failure,
+    Kind,
+    Proof,
+    diagnose,
+    redact,
+    tell,
+)
 
 SERVER = "10.77.0.11"
 
@@ -38,6 +48,16 @@ HEARD = [
 ]
 # From kubeadm, kubelet, etcd and Go, as their sources format them.
 READ = [
+    (
+        Kind.NO_POD_NETWORK,
+        "kubeadm",
+        "n2 is not Ready (KubeletNotReady: container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized)",
+    ),
+    (
+        Kind.DISK_PRESSURE,
+        "kubeadm",
+        "Pod was rejected: The node had condition: [DiskPressure MemoryPressure].",
+    ),
     (
         Kind.WRONG_TOKEN,
         "kubeadm",
@@ -141,6 +161,20 @@ READ_OF_K3S = [
     (Kind.OTHER_VALUES, "critical configuration mismatched: cluster-cidr"),
     (Kind.OTHER_DATA, "bootstrap data already found and encrypted with different token"),
     (Kind.UNKNOWN_KEY, "Incorrect Usage: flag provided but not defined: -tls-sna"),
+    (Kind.UNKNOWN_KEY, r"Unknown flag --tls-sna found in config.yaml, skipping\n"),
+    (
+        Kind.NAME_TAKEN,
+        "etcd cluster join failed: duplicate node name found, please use a unique name for this node",
+    ),
+    # As older releases say it.
+    (
+        Kind.NAME_TAKEN,
+        "ETCD join failed: duplicate node name found, please use a unique name for this node",
+    ),
+    (
+        Kind.NO_POD_NETWORK,
+        "Container runtime network not ready: Network plugin returns error: cni plugin not initialized",
+    ),
     (
         Kind.NOT_READY,
         "Waiting to retrieve agent configuration; server is not ready: https://127.0.0.1:6444/v1-k3s/serving-kubelet.crt: 503 Service Unavailable",
@@ -251,6 +285,91 @@ def test_a_certificate_that_expired_is_told_from_a_clock_that_is_wrong() -> None
     assert found(EXPIRED, facts=Facts(skew_s=0.2)).kind is Kind.CERTIFICATE_EXPIRED
     assert found(EXPIRED, facts=Facts(skew_s=-3600.0)).kind is Kind.CLOCK_SKEW
     assert found(EXPIRED).kind is Kind.CLOCK_SKEW
+
+
+def test_a_key_that_is_skipped_is_only_a_warning_and_any_other_cause_goes_before() -> None:
+    skipped = r'level=warning msg="Unknown flag --tls-sna found in config.yaml, skipping\n"'
+    late = "k3s on n2: not ready within 180 s"
+
+    told = found(f"{late}\n{skipped}")
+    assert told.kind is Kind.UNKNOWN_KEY
+    assert "does not know tls-sna of its configuration" in told.what
+    assert found(f"{late}\n{skipped}\nNode password rejected").kind is Kind.PASSWORD_REJECTED
+    assert found(late).kind is Kind.NOT_READY
+    assert diagnose(skipped, distribution="kubeadm") is None
+
+
+def test_keys_that_only_a_server_knows_are_skipped_by_other_commands_without_harm() -> None:
+    every = ("--node-name", "--write-kubeconfig-mode", "--tls-san")
+    said = "\n".join(f'msg="Unknown flag {key} found in config.yaml, skipping"' for key in every)
+
+    assert diagnose(said, distribution="k3s") is None
+    assert found(f"{said}\nno space left on device").kind is Kind.DISK_PRESSURE
+
+
+def test_a_server_that_was_made_anew_is_told_how_to_be_forgotten_first() -> None:
+    told = found("ETCD join failed: duplicate node name found, please use a unique name")
+
+    assert told.remedy == "lab node remove n2 --force, then lab up"
+    assert diagnose("duplicate node name n2") is None
+    assert diagnose("duplicate node name found", distribution="kubeadm") is None
+
+
+def test_a_certificate_that_is_not_valid_here_yet_tells_of_a_clock() -> None:
+    """As Python says it, heard with OpenSSL 3."""
+    said = "the API server at https://127.0.0.1:1 does not answer (certificate {} (_ssl.c:1006))"
+
+    told = found(said.format("is not yet valid"))
+    assert told.kind is Kind.CLOCK_SKEW
+    assert told.remedy.startswith("timedatectl here")
+    assert diagnose(said.format("verify failed")) is None
+
+
+def test_a_network_plugin_that_is_ready_is_no_cause() -> None:
+    assert diagnose("NetworkReady=true reason: message:") is None
+    assert diagnose("The node had condition: [MemoryPressure].") is None
+
+
+def test_of_a_very_long_line_what_is_around_the_words_is_shown() -> None:
+    line = f"{'a' * 1000} Node password rejected {'b' * 1000}"
+
+    told = found(line).line
+
+    assert told.startswith("Node password rejected bbb")
+    assert told.endswith("b ...")
+    assert len(told) < 410
+    assert "Node password rejected" in found(f"{'a' * 1000} Node password rejected").line
+
+
+def test_many_lines_that_tell_the_same_are_counted() -> None:
+    pairs = "\n".join(f"n1 cannot reach http://10.42.{n}.5/ (n{n}): timed out" for n in range(2, 9))
+
+    told = found(pairs)
+
+    assert len(told.evidence) == 3
+    assert told.more == 4
+    assert tell([Failure("", pairs)]).lines[-1] == "    and 4 more like this"
+
+
+def test_one_line_of_one_node_is_told_beside_its_title() -> None:
+    assert tell([Failure("n2", "n2 has not joined")]).below("too late") == (
+        "too late: n2 has not joined"
+    )
+    assert tell([Failure("", "")]).below("too late") == "too late: no output"
+
+
+def test_what_several_nodes_said_is_told_below_their_names() -> None:
+    told = tell([Failure("n2", "n2 has not joined"), Failure("n3", "no space left on device")])
+
+    assert told.nodes == ("n2", "n3")
+    assert told.remedy.startswith("df -h on n3")
+    assert told.below("too late").splitlines() == [
+        "too late: n2, n3",
+        "  n2 has not joined",
+        "  n3: disk pressure: a file system of n3 is full, or nearly",
+        "    no space left on device",
+        "    remedy: df -h on n3; lab artifacts prune --build frees some here",
+    ]
 
 
 def test_a_healthy_disk_in_the_nodes_conditions_is_no_disk_pressure() -> None:
