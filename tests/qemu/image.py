@@ -108,7 +108,8 @@ def options(scratch: Path) -> Iterator[str]:
     yield from (f"--aptopt={line}" for line in mmdebstrap.host_proxy())
     # Before the kernel's own installation, which makes the initrd.
     yield f"--essential-hook=sync-in {scratch / 'initrd'} /"
-    yield f'--customize-hook=chroot "$1" useradd --create-home --shell /bin/bash {recipe.USER}'
+    for user in (recipe.USER, recipe.POWERLESS):
+        yield f'--customize-hook=chroot "$1" useradd --create-home --shell /bin/bash {user}'
 
 
 def configure(tree: Path) -> None:

@@ -1,26 +1,33 @@
 """What is on the disk of the virtual machine: a small Debian host run by systemd.
 
 It is an ordinary host of somebody, not a node: machined, logind, sudo for a user
-`ops`, cgroup v2. Who may log in, and the host key, come on a disk of their own at
-each boot, so that one image serves every machine and holds no secret.
+`ops`, cgroup v2. Its name and address, who may log in, and the host key come on a
+disk of their own at each boot, so that one image serves every machine and holds no
+secret.
 """
 
 import hashlib
 
 from lab.artifacts import debian
 
-VERSION = "1"
+VERSION = "2"
 LABEL = "testhost"
 DISK_SIZE = 16 * 1024**3
 USER = "ops"
+# May log in and become nobody else: sudo asks for a password that there is none of.
+POWERLESS = "guest"
 SEED = "seed"
 HOST_KEY = "ssh_host_ed25519_key"
+ROOT_KEYS = "root_keys"
+USER_KEYS = "user_keys"
+UPLINK = "10-uplink.network"
 
 SYSTEM = ("systemd", "systemd-sysv", "systemd-container", "dbus", "libpam-systemd", "udev")
 BOOT = ("linux-image-cloud-amd64", "initramfs-tools")
 NETWORK = ("iproute2", "iptables", "nftables", "ebtables", "ethtool", "conntrack", "socat")
 TOOLS = ("openssh-server", "sudo", "python3", "python3-venv", "kmod", "procps", "util-linux")
-PACKAGES = (*SYSTEM, *BOOT, *NETWORK, *TOOLS, "mount", "ca-certificates", "iputils-ping")
+OTHERS = ("mount", "ca-certificates", "iputils-ping", "curl")
+PACKAGES = (*SYSTEM, *BOOT, *NETWORK, *TOOLS, *OTHERS)
 
 EXCLUDED = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
 
@@ -44,16 +51,22 @@ for disk in /sys/block/vd*; do
     mkdir -p "/mnt/$tag"
     mount -o ro "/dev/${{disk##*/}}" "/mnt/$tag"
 done
+install -m 644 /mnt/{SEED}/hostname /mnt/{SEED}/hosts /etc
+hostname --file /etc/hostname
+install -m 644 /mnt/{SEED}/{UPLINK} /etc/systemd/network/{UPLINK}
 install -m 600 /mnt/{SEED}/{HOST_KEY} /etc/ssh/{HOST_KEY}
-install -D -m 600 /mnt/{SEED}/authorized_keys /root/.ssh/authorized_keys
-install -d -o {USER} -m 700 /home/{USER}/.ssh
-install -o {USER} -m 600 /mnt/{SEED}/authorized_keys /home/{USER}/.ssh/authorized_keys
+install -D -m 600 /mnt/{SEED}/{ROOT_KEYS} /root/.ssh/authorized_keys
+for user in {USER} {POWERLESS}; do
+    install -d -o "$user" -m 700 "/home/$user/.ssh"
+    install -o "$user" -m 600 /mnt/{SEED}/{USER_KEYS} "/home/$user/.ssh/authorized_keys"
+done
 """
 
 SHARES_UNIT = """\
 [Unit]
-Description=Mount the directories of the tester, and let them in
-Before=ssh.service
+Description=Mount the directories of the tester, be who they say, and let them in
+Wants=network-pre.target
+Before=network-pre.target ssh.service
 
 [Service]
 Type=oneshot
@@ -61,25 +74,11 @@ RemainAfterExit=yes
 ExecStart=/usr/local/sbin/mount-shares
 """
 
-# A way out is configured, so that it is the missing network that keeps packets in.
-UPLINK = """\
-[Match]
-Driver=virtio_net
-
-[Network]
-Address=10.0.2.15/24
-Gateway=10.0.2.2
-LinkLocalAddressing=no
-IPv6AcceptRA=no
-"""
-
 FILES: dict[str, tuple[int, str]] = {
-    "etc/systemd/network/10-uplink.network": (0o644, UPLINK),
     "etc/systemd/system/mount-shares.service": (0o644, SHARES_UNIT),
     "usr/local/sbin/mount-shares": (0o755, MOUNT_SHARES),
     f"etc/sudoers.d/{USER}": (0o440, f"{USER} ALL=(ALL) NOPASSWD: ALL\n"),
     "etc/hostname": (0o644, f"{LABEL}\n"),
-    "etc/hosts": (0o644, f"127.0.0.1 localhost\n127.0.1.1 {LABEL}\n::1 localhost\n"),
     "etc/resolv.conf": (0o644, ""),
     "etc/machine-id": (0o444, ""),
 }
@@ -102,6 +101,6 @@ INITRD_FILES = {
 
 def key() -> str:
     """Return the same twelve digits for the same recipe."""
-    parts = (VERSION, debian.SUITE, DISK_SIZE, PACKAGES, EXCLUDED)
+    parts = (VERSION, debian.SUITE, DISK_SIZE, PACKAGES, EXCLUDED, POWERLESS)
     content = (FILES, LINKS, REMOVED, INITRD_FILES)
     return hashlib.sha256(repr((parts, content)).encode()).hexdigest()[:12]

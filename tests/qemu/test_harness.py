@@ -5,14 +5,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from lab.errors import InvalidValue
-from tests.qemu import disks, vm
+from tests.qemu import disks, uplinks, vm
 from tests.qemu.image import Image
+from tests.qemu.uplinks import Uplink
 from tests.qemu.workplace import PREFIX, sweep, workplace
 
 TESTER = """
@@ -25,6 +27,12 @@ with running(["sleep", "100"], log=Path(sys.argv[1])) as process:
 """
 
 
+def command(shares: Mapping[str, Path], uplink: Uplink) -> list[str]:
+    return vm.command(
+        Image(Path("/image")), shares, uplink=uplink, console=Path("/c"), memory_mib=512, cpus=1
+    )
+
+
 def is_running(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -34,9 +42,7 @@ def is_running(pid: int) -> bool:
 
 
 def test_the_only_network_is_restricted_and_entered_by_loopback() -> None:
-    argv = vm.command(
-        Image(Path("/image")), {}, port=2222, console=Path("/c"), memory_mib=512, cpus=1
-    )
+    argv = command({}, uplinks.restricted(2222))
 
     networks = [value for name, value in pairwise(argv) if name == "-netdev"]
     assert networks == ["user,id=uplink,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:2222-:22"]
@@ -58,9 +64,7 @@ def test_kvm_is_tried_first_where_the_processor_virtualizes(
 
 def test_shares_are_attached_read_only_and_the_image_as_an_overlay() -> None:
     shares = {"owned": Path("/srv/a,b.ext4")}
-    argv = vm.command(
-        Image(Path("/image")), shares, port=2222, console=Path("/c"), memory_mib=512, cpus=1
-    )
+    argv = command(shares, uplinks.restricted(2222))
 
     disk, share = [v for name, v in pairwise(argv) if name == "-drive"]
     assert "snapshot=on" in disk

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,9 +26,10 @@ from typing import Self
 from lab.errors import CommandFailed, NodeDidNotBoot
 from lab.machines.commands import describe_failure, run
 from tests.qemu import access as accesses
-from tests.qemu import disks, image, recipe
-from tests.qemu.access import LOOPBACK, Access
+from tests.qemu import disks, image, recipe, uplinks
+from tests.qemu.access import Access
 from tests.qemu.image import Image
+from tests.qemu.uplinks import Uplink
 from tests.qemu.workplace import workplace
 
 BOOT_BOUND_S = 240.0
@@ -55,29 +57,44 @@ class Result:
 
 @dataclass(slots=True)
 class VM:
-    """A machine for the length of a `with`; `shares` are seen read-only as /mnt/TAG."""
+    """A machine for the length of a `with`; `shares` are seen read-only as /mnt/TAG.
+
+    Its clock starts `ahead_s` seconds ahead of the tester's. Without an uplink it is alone.
+    """
 
     shares: Mapping[str, Path] = field(default_factory=dict)
     memory_mib: int = 4096
     cpus: int = 2
     boot_bound_s: float = BOOT_BOUND_S
+    name: str = recipe.LABEL
+    uplink: Uplink | None = None
+    ahead_s: float = 0.0
     boot_s: float = field(default=0.0, init=False)
+    _started: float = field(default=0.0, init=False, repr=False)
     _work: Path | None = field(default=None, init=False, repr=False)
     _access: Access | None = field(default=None, init=False, repr=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
     _cleanup: ExitStack = field(default_factory=ExitStack, init=False, repr=False)
 
     def __enter__(self) -> Self:
-        built = image.ensure()
         with ExitStack() as stack:
-            self._work = stack.enter_context(workplace(image.directory_of_tests()))
-            self._access, seed = accesses.make(self._work)
-            attached = self._make_shares({recipe.SEED: seed, **self.shares})
-            argv = self._command(built, attached)
-            self._process = stack.enter_context(running(argv, log=self._work / "qemu.log"))
-            self._wait_until_it_answers()
+            stack.enter_context(self.booting())
+            self.wait_until_it_answers()
             self._cleanup = stack.pop_all()
         return self
+
+    @contextmanager
+    def booting(self) -> Iterator[Self]:
+        """Start it and wait for nothing, so that several machines can boot side by side."""
+        built = image.ensure()
+        uplink = self.uplink or uplinks.restricted(uplinks.free_port())
+        with workplace(image.directory_of_tests()) as self._work:
+            self._access, seed = accesses.make(self._work, name=self.name, uplink=uplink)
+            attached = self._make_shares({recipe.SEED: seed, **self.shares})
+            argv = uplink.command(self._command(built, attached))
+            self._started = time.monotonic()
+            with running(argv, log=self._work / "qemu.log") as self._process:
+                yield self
 
     def __exit__(
         self,
@@ -133,11 +150,11 @@ class VM:
 
     def put(self, source: Path, target: str, *, timeout_s: float = 300) -> None:
         """Copy a file or a directory to `target` on the machine."""
-        run(self.access.scp(str(source), f"root@{LOOPBACK}:{target}"), timeout_s=timeout_s)
+        run(self.access.scp(str(source), self.access.remote(target)), timeout_s=timeout_s)
 
     def get(self, source: str, target: Path, *, timeout_s: float = 300) -> None:
         """Copy a file or a directory of the machine to `target`."""
-        run(self.access.scp(f"root@{LOOPBACK}:{source}", str(target)), timeout_s=timeout_s)
+        run(self.access.scp(self.access.remote(source), str(target)), timeout_s=timeout_s)
 
     def console(self) -> str:
         """Return what the machine has written to its serial console."""
@@ -157,24 +174,25 @@ class VM:
         return command(
             built,
             attached,
-            port=self.access.port,
+            uplink=self.access.uplink,
             console=self._work / "console.log",
             memory_mib=self.memory_mib,
             cpus=self.cpus,
+            clock=time.time() + self.ahead_s if self.ahead_s else None,
         )
 
-    def _wait_until_it_answers(self) -> None:
-        started = time.monotonic()
+    def wait_until_it_answers(self) -> None:
+        """Wait for its ssh server; raise NodeDidNotBoot if it does not come within its bound."""
         assert self._process is not None
-        while not accesses.is_answered(self.access.port, timeout_s=GREETING_BOUND_S):
-            waited_s = time.monotonic() - started
+        while not self.access.uplink.is_answered(timeout_s=GREETING_BOUND_S):
+            waited_s = time.monotonic() - self._started
             if (status := self._process.poll()) is not None:
                 raise NodeDidNotBoot(f"QEMU ended with status {status}: {self._said()}")
             if waited_s > self.boot_bound_s:
                 raise NodeDidNotBoot(f"no sshd within {self.boot_bound_s:g} s: {self._said()}")
             time.sleep(POLL_S)
         self.output("true")
-        self.boot_s = time.monotonic() - started
+        self.boot_s = time.monotonic() - self._started
 
     def _said(self) -> str:
         assert self._work is not None
@@ -182,17 +200,31 @@ class VM:
         return "\n".join((log + self.console()).strip().splitlines()[-CONSOLE_LINES:])
 
 
+@contextmanager
+def together(machines: Sequence[VM]) -> Iterator[None]:
+    """Run machines that boot side by side."""
+    with ExitStack() as stack:
+        for each in machines:
+            stack.enter_context(each.booting())
+        for each in machines:
+            each.wait_until_it_answers()
+        yield
+
+
 def command(
     built: Image,
     shares: Mapping[str, Path],
     *,
-    port: int,
+    uplink: Uplink,
     console: Path,
     memory_mib: int,
     cpus: int,
+    clock: float | None = None,
 ) -> list[str]:
-    """Return the QEMU command line; a share's tag is its disk's serial number."""
-    forward = f"hostfwd=tcp:{LOOPBACK}:{port}-:22"
+    """Return the QEMU command line; a share's tag is its disk's serial number.
+
+    `clock` is what the machine takes for the present, in seconds since 1970.
+    """
     argv = ["qemu-system-x86_64", "-machine", "q35", *accelerators(), "-cpu", "max"]
     argv += ["-m", str(memory_mib), "-smp", str(cpus), "-nodefaults", "-no-user-config"]
     argv += ["-display", "none", "-serial", f"file:{quoted(console)}"]
@@ -203,8 +235,9 @@ def command(
     for tag, disk in shares.items():
         argv += ["-drive", f"{drive(tag, disk)},readonly=on"]
         argv += ["-device", f"virtio-blk-pci,drive=share-{tag},serial={tag}"]
-    argv += ["-netdev", f"user,id=uplink,restrict=on,ipv6=off,{forward}"]
-    argv += ["-device", "virtio-net-pci,netdev=uplink"]
+    argv += uplink.qemu
+    if clock is not None:
+        argv += ["-rtc", f"base={datetime.fromtimestamp(clock, UTC):%Y-%m-%dT%H:%M:%S}"]
     # Without a source of randomness an emulated host waits for its first key exchange.
     argv += ["-object", "rng-random,id=rng,filename=/dev/urandom"]
     argv += ["-device", "virtio-rng-pci,rng=rng"]
