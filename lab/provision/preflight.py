@@ -6,19 +6,24 @@
     found = {name: read_facts(answer.out, began=asked, ended=answered) ...}
     require_fit(judge(found, Wanted("k3s", servers=frozenset(["n1"]))))
 
-Pure but for the script, which the caller runs. That pods of different nodes reach each other
+and then, of hosts that are fit, `neighbour_script(peers)` and `judge_neighbours` in the same way.
+
+Pure but for the scripts, which the caller runs. That pods of different nodes reach each other
 cannot be seen before there are pods: `lab.provision.readiness` does.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from statistics import median
 from typing import Protocol
 
 from lab.errors import HostUnfit
 from lab.provision.diagnosis_rules import MAX_SKEW_S
-from lab.provision.preflight_facts import SYSCTLS, Facts, read_facts, script
-from lab.provision.preflight_rules import Finding, Level, Wanted, judge_one
+from lab.provision.preflight_facts import SYSCTLS, Facts, read_facts
+from lab.provision.preflight_findings import Finding, Level, Wanted
+from lab.provision.preflight_neighbours import judge_neighbour
+from lab.provision.preflight_rules import judge_one, of_completeness
+from lab.provision.preflight_scripts import Peer, neighbour_script, script
 
 __all__ = [
     "MAX_SKEW_S",
@@ -26,13 +31,17 @@ __all__ = [
     "Facts",
     "Finding",
     "Level",
+    "Peer",
     "Unusable",
     "Wanted",
     "errors",
     "judge",
+    "judge_neighbours",
+    "neighbour_script",
     "read_facts",
     "require_fit",
     "script",
+    "warnings",
 ]
 
 HERE = "this host"
@@ -54,25 +63,43 @@ class Unusable(Protocol):
 
 def judge(found: Mapping[str, Facts | Unusable], wanted: Wanted) -> list[Finding]:
     """Return all findings of all nodes, in the nodes' order, errors first."""
-    known = {node: each for node, each in found.items() if isinstance(each, Facts)}
+    known = _known(found)
     findings = [
-        *(
-            Finding(node, f"{each.kind}: {each.said}", each.hint)
-            for node, each in found.items()
-            if not isinstance(each, Facts)
-        ),
+        *_of_unusable(found),
         *(finding for node, facts in known.items() for finding in judge_one(node, facts, wanted)),
         *_of_names(known),
         *_of_machines(known),
         *_of_clocks(known),
     ]
-    order = {node: position for position, node in enumerate(found)}
-    last = len(order)
-    return sorted(findings, key=lambda each: (order.get(each.node, last), each.level, each.what))
+    return _in_order(findings, found)
+
+
+def judge_neighbours(
+    found: Mapping[str, Facts | Unusable], peers: Sequence[Peer], wanted: Wanted
+) -> list[Finding]:
+    """Return what is wrong between hosts, from what `neighbour_script(peers)` said on each.
+
+    In the nodes' order, errors first.
+    """
+    known = _known(found)
+    findings = [
+        *_of_unusable(found),
+        *(each for node, facts in known.items() for each in of_completeness(node, facts, wanted)),
+        *(
+            each
+            for node, facts in known.items()
+            for each in judge_neighbour(node, facts, peers, wanted)
+        ),
+    ]
+    return _in_order(findings, found)
 
 
 def errors(findings: Sequence[Finding]) -> list[Finding]:
     return [each for each in findings if each.level is Level.ERROR]
+
+
+def warnings(findings: Sequence[Finding]) -> list[Finding]:
+    return [each for each in findings if each.level is Level.WARNING]
 
 
 def require_fit(findings: Sequence[Finding]) -> None:
@@ -84,6 +111,22 @@ def require_fit(findings: Sequence[Finding]) -> None:
         raise HostUnfit(
             "\n".join((head, *(f"  {each.text()}" for each in findings))), hint=fatal[0].remedy
         )
+
+
+def _known(found: Mapping[str, Facts | Unusable]) -> dict[str, Facts]:
+    return {node: each for node, each in found.items() if isinstance(each, Facts)}
+
+
+def _of_unusable(found: Mapping[str, Facts | Unusable]) -> Iterator[Finding]:
+    for node, each in found.items():
+        if not isinstance(each, Facts):
+            yield Finding(node, f"{each.kind}: {each.said}", each.hint)
+
+
+def _in_order(findings: Sequence[Finding], nodes: Iterable[str]) -> list[Finding]:
+    order = {node: position for position, node in enumerate(nodes)}
+    last = len(order)
+    return sorted(findings, key=lambda each: (order.get(each.node, last), each.level, each.what))
 
 
 def _of_names(known: Mapping[str, Facts]) -> Iterator[Finding]:

@@ -3,14 +3,16 @@
 The script runs on the host, as root, and changes nothing; its words become `Facts` here.
 """
 
+import ipaddress
 import re
-import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
-SCRIPT = Path(__file__).parent / "templates/preflight.sh"
+from lab.machines.topology import ID_LENGTH, is_lab_name
+
+Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # Where the images of containers will lie, so where an overlay has to work and room to be.
 DATA = {"k3s": "/var/lib/rancher/k3s", "kubeadm": "/var/lib/containerd"}
@@ -30,13 +32,16 @@ SYSCTLS = {
 }
 
 
-def script(distribution: str, *, data: str = "") -> str:
-    """Return the script for a node of "k3s" or "kubeadm", for a POSIX shell's standard input.
+# Of pods, not of the machine: links of k3s (flannel), of lab, and of containers.
+POD_LINKS = re.compile(r"(cni0|flannel[.-].+|kube-ipvs0|veth.*|lab-.*)")
 
-    `data` is an absolute path, where it is not the distribution's own.
-    """
-    place, sysctls = shlex.quote(data or DATA[distribution]), " ".join(SYSCTLS)
-    return f'data={place}\nsysctls="{sysctls}"\n{SCRIPT.read_text()}'
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The lab to which a host belongs, as its file /var/lib/lab/owner says: "ID NAME"."""
+
+    lab_id: str
+    name: str
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,28 @@ class Facts:
             if len(words) > 1 and words[0] in SYSCTLS
         }
 
+    @cached_property
+    def owner(self) -> Owner | None:
+        """The lab to which it belongs; None where it says none, and where that names no lab."""
+        lab_id, _, name = self.one("owner").partition(" ")
+        known = re.fullmatch(rf"[a-z]{{{ID_LENGTH}}}", lab_id) and is_lab_name(name)
+        return Owner(lab_id, name) if known else None
+
+    @cached_property
+    def interfaces(self) -> tuple[tuple[str, Interface], ...]:
+        """Links with each of their addresses, but for those of pods."""
+        return tuple(_interfaces(self.all("address")))
+
+    @cached_property
+    def networks(self) -> tuple[Network, ...]:
+        """The networks of IPv4 in which the machine itself is."""
+        nets = (
+            each.network
+            for _, each in self.interfaces
+            if each.version == 4 and not each.is_loopback and not each.is_link_local
+        )
+        return tuple(dict.fromkeys(nets))
+
     def numbers(self, name: str) -> tuple[int, ...]:
         """Return the whole numbers of a line, none where it has anything else."""
         words = self.one(name).split()
@@ -105,6 +132,17 @@ def read_facts(text: str, *, began: float, ended: float) -> Facts:
             shown = "".join(each if each.isprintable() else "?" for each in value.strip())
             said[name] = (*said.get(name, ()), shown)
     return Facts(said, began, ended)
+
+
+def _interfaces(lines: tuple[str, ...]) -> Iterator[tuple[str, Interface]]:
+    for line in lines:
+        link, _, address = line.partition(" ")
+        try:
+            interface = ipaddress.ip_interface(address)
+        except ValueError:
+            continue
+        if not POD_LINKS.fullmatch(link.partition("@")[0]):
+            yield (link, interface)
 
 
 def _seconds(text: str) -> float | None:

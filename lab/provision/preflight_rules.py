@@ -5,11 +5,12 @@ did not come to its end is.
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterable
 
 from lab.provision.preflight_facts import DATA, SYSCTLS, Facts
+from lab.provision.preflight_findings import Finding, Found, Level, Wanted, untested
+from lab.provision.preflight_programs import of_path, of_programs
+from lab.provision.preflight_theirs import of_clusters, of_collisions, of_owner, of_program
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 # kubernetes/system-validators: 5.4, 5.10, 5.15 and 6; kubernetes.io/docs/concepts/architecture/
@@ -22,56 +23,6 @@ FREE_DISK_SHARE, FREE_DISK_MIB = 0.15, 2048
 # Of 2 GB for a server and 512 MB for an agent (docs.k3s.io/installation/requirements), a host's
 # own programs have their part.
 FREE_MEMORY_MIB = {True: 1024, False: 384}
-
-
-class Level(StrEnum):
-    ERROR = "error"
-    WARNING = "warning"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What is wrong with a node, and the next command. An error forbids to go on."""
-
-    node: str
-    what: str
-    remedy: str
-    level: Level = Level.ERROR
-
-    def text(self) -> str:
-        return f"{self.level}: {self.node}: {self.what}\n    {self.remedy}"
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is to be made: `distribution` is "k3s" or "kubeadm", `servers` are names of nodes.
-
-    `architecture` is that of the programs to be put on, amd64 or arm64; empty where there is one
-    for each. `adopt` takes a cluster that lab did not make.
-    """
-
-    distribution: str
-    servers: frozenset[str]
-    architecture: str = ""
-    adopt: bool = False
-
-    @property
-    def etcd(self) -> bool:
-        return self.distribution == "kubeadm" or len(self.servers) > 1
-
-    def ports(self, node: str) -> Iterator[tuple[str, int]]:
-        """docs.k3s.io/installation/requirements; kubernetes.io/docs/reference/networking/
-        ports-and-protocols."""
-        yield ("tcp", 10250)
-        if self.distribution == "k3s":
-            yield ("udp", 8472)
-        if node in self.servers:
-            yield ("tcp", 6443)
-            if self.etcd:
-                yield from (("tcp", 2379), ("tcp", 2380))
-
-
-Found = Iterator[Finding]
 
 
 def of_completeness(node: str, facts: Facts, wanted: Wanted) -> Found:
@@ -155,7 +106,7 @@ def of_overlay(node: str, facts: Facts, wanted: Wanted) -> Found:
         return
     place, data = facts.one("place"), DATA[wanted.distribution]
     if said.startswith("untested"):
-        yield _untested(node, "an overlay", said)
+        yield untested(node, "an overlay", said)
     elif facts.one("file_system") == "overlayfs":
         yield Finding(
             node,
@@ -176,7 +127,7 @@ def of_links(node: str, facts: Facts, wanted: Wanted) -> Found:
     for kind in kinds:
         said = facts.one(kind)
         if said.startswith("untested"):
-            yield _untested(node, f"a link of the kind {kind}", said)
+            yield untested(node, f"a link of the kind {kind}", said)
         elif said not in ("", "ok"):
             yield Finding(node, f"no {kind} can be made: {said}", f"modprobe {kind} on {node}")
 
@@ -197,7 +148,7 @@ def of_netfilter(node: str, facts: Facts, wanted: Wanted) -> Found:
     # k3s brings an iptables of its own, so that the host has none says nothing.
     if said not in ("", "ok", "untested: no iptables"):
         if said.startswith("untested"):
-            yield _untested(node, "a rule of netfilter", said)
+            yield untested(node, "a rule of netfilter", said)
         else:
             what = f"no rule can be set that kube-proxy needs: {said}"
             yield Finding(node, what, f"modprobe nft_chain_nat, or iptable_nat, on {node}")
@@ -250,7 +201,8 @@ def of_memory(node: str, facts: Facts, wanted: Wanted) -> Found:
 
 
 def of_ports(node: str, facts: Facts, wanted: Wanted) -> Found:
-    if wanted.distribution in facts.all("ours"):
+    # Those of another lab are explained by its name.
+    if wanted.distribution in facts.all("ours") or wanted.is_of_another_lab(facts):
         return
     for kind, port in wanted.ports(node):
         if (kind, port) in facts.listening:
@@ -287,29 +239,6 @@ def of_firewall(node: str, facts: Facts, wanted: Wanted) -> Found:
         )
 
 
-def of_clusters(node: str, facts: Facts, wanted: Wanted) -> Found:
-    for kind, undo in _UNDO.items():
-        paths = facts.all(kind)
-        if kind in facts.all("ours"):
-            if kind != wanted.distribution:
-                yield Finding(node, f"it is a node of a lab with {kind}", "lab list, lab down")
-        elif paths:
-            yield Finding(
-                node,
-                f"there is a {kind} that lab did not put there: {', '.join(paths)}",
-                f"if nobody needs it: {undo} on {node}",
-                Level.WARNING if wanted.adopt and kind == wanted.distribution else Level.ERROR,
-            )
-
-
-def of_program(node: str, facts: Facts, wanted: Wanted) -> Found:
-    path = facts.one("k3s_program")
-    if path and wanted.distribution == "k3s" and "k3s" not in facts.all("ours"):
-        what = f"there is a {path}, and lab puts that of its lock in its place"
-        yield Finding(node, what, f"{path} --version on {node}, to see which", Level.WARNING)
-
-
-_UNDO = {"k3s": "k3s-uninstall.sh or k3s-agent-uninstall.sh", "kubeadm": "kubeadm reset"}
 _OPEN = {
     "firewalld": "firewall-cmd --zone=trusted --add-source=NETWORK, of nodes, pods and services",
     "ufw": "ufw allow from NETWORK, of nodes, pods and services",
@@ -318,7 +247,9 @@ _OPEN = {
 OF_ONE = (
     of_completeness,
     of_root,
+    of_path,
     of_systemd,
+    of_programs,
     of_architecture,
     of_kernel,
     of_cgroups,
@@ -334,17 +265,13 @@ OF_ONE = (
     of_sysctls,
     of_swap,
     of_firewall,
+    of_owner,
     of_clusters,
     of_program,
+    of_collisions,
 )
 
 
 def judge_one(node: str, facts: Facts, wanted: Wanted) -> Iterable[Finding]:
     for rule in OF_ONE:
         yield from rule(node, facts, wanted)
-
-
-def _untested(node: str, what: str, said: str) -> Finding:
-    return Finding(
-        node, f"{what} could not be tried ({said})", f"see it on {node} by hand", Level.WARNING
-    )

@@ -18,55 +18,9 @@ from lab.provision.preflight import (
     read_facts,
     require_fit,
     script,
+    warnings,
 )
-
-NOW = 1_800_000_000.0
-FIT = {
-    "clock": f"{NOW + 0.1:.3f}",
-    "uid": "0",
-    "hostname": "NAME",
-    "machine": "machine-NAME",
-    "boot": "boot-NAME",
-    "arch": "x86_64",
-    "kernel": "6.1.0-28-amd64",
-    "systemd": "running",
-    "cgroup": "v2",
-    "controllers": "cpuset cpu io memory hugetlb pids",
-    "kmsg": "ok",
-    "place": "/var/lib",
-    "file_system": "ext2/ext3",
-    "disk": "41000000 30000000",
-    "overlay": "ok",
-    "vxlan": "ok",
-    "bridge": "ok",
-    "veth": "ok",
-    "br_netfilter": "loadable",
-    "conntrack": "loaded",
-    "iptables": "iptables v1.8.9 (nf_tables)",
-    "nat": "ok",
-    "route": "eth0",
-    "memory": "4000000 3000000",
-    "listening": "tcp/0016 udp/0044",
-    "swap": "",
-    "end": f"{NOW + 0.3:.3f}",
-}
-K3S = Wanted("k3s", servers=frozenset(["n1"]), architecture="amd64")
-HA = Wanted("k3s", servers=frozenset(["n1", "n2", "n3"]), architecture="amd64")
-KUBEADM = Wanted("kubeadm", servers=frozenset(["n1"]), architecture="amd64")
-
-
-def host(name: str = "n1", *more: str, without: str = "", **changed: str) -> Facts:
-    lines = [
-        f"{key}={value}".replace("NAME", name)
-        for key, value in (FIT | changed).items()
-        if key != without
-    ]
-    sysctls = [f"sysctl={key} writable 0" for key in SYSCTLS]
-    return read_facts("\n".join((*lines, *sysctls, *more)), began=NOW, ended=NOW + 0.4)
-
-
-def findings(facts: Facts, wanted: Wanted = K3S, name: str = "n1") -> list[Finding]:
-    return judge({name: facts}, wanted)
+from tests.provision.fit_hosts import HA, K3S, KUBEADM, NOW, findings, host
 
 
 @pytest.mark.parametrize("wanted", [K3S, HA, KUBEADM])
@@ -179,27 +133,6 @@ def test_a_node_of_ours_that_runs_may_use_its_ports_and_memory() -> None:
     assert len(findings(host(**used))) == 4
 
 
-@pytest.mark.parametrize("kind", ["k3s", "kubeadm"])
-def test_a_cluster_of_somebody_else_is_refused_unless_it_is_to_be_adopted(kind: str) -> None:
-    taken = host("n1", f"{kind}=/etc/one", f"{kind}=/etc/two")
-    adopting = Wanted("k3s", frozenset(["n1"]), adopt=True)
-
-    found = findings(taken)
-
-    assert "/etc/one, /etc/two" in found[0].what
-    assert found[0].level is Level.ERROR
-    # Another distribution's cannot be adopted: two kubelets do not go together.
-    expected = Level.WARNING if kind == "k3s" else Level.ERROR
-    assert [each.level for each in findings(taken, adopting)] == [expected]
-
-
-def test_a_node_of_another_lab_is_not_taken_from_it() -> None:
-    taken = host(ours="kubeadm", kubeadm="/etc/kubernetes/admin.conf")
-
-    assert "a node of a lab with kubeadm" in findings(taken)[0].what
-    assert findings(taken, KUBEADM) == []
-
-
 @pytest.mark.parametrize(("name", "value"), list(SYSCTLS.items()))
 def test_a_kernel_setting_must_be_right_or_be_ours_to_set(name: str, value: int) -> None:
     def told(state: str) -> list[Finding]:
@@ -295,6 +228,7 @@ def test_all_problems_of_all_hosts_are_told_together_and_in_order() -> None:
         ("n1", Level.ERROR),
         ("n1", Level.ERROR),
     ]
+    assert [*errors(found), *warnings(found)] == [*found[:1], *found[2:], found[1]]
     assert found[2].what == f"unreachable: {Unreached().said}"
     with pytest.raises(HostUnfit) as caught:
         require_fit(found)
@@ -321,3 +255,27 @@ def test_the_script_knows_where_the_data_will_lie() -> None:
     assert script("k3s").startswith("data=/var/lib/rancher/k3s\n")
     assert script("kubeadm").startswith("data=/var/lib/containerd\n")
     assert script("k3s", data="/my data").startswith("data='/my data'\n")
+
+
+@pytest.mark.parametrize(
+    ("lines", "networks"),
+    [
+        (["eth0 10.0.0.5/24"], ["10.0.0.0/24"]),
+        (
+            ["eth0 10.0.0.5/24", "eth0 10.0.0.6/24", "eth1 10.1.2.3/16"],
+            ["10.0.0.0/24", "10.1.0.0/16"],
+        ),
+        (["docker0 172.17.0.1/16", "wg0 10.9.0.2"], ["172.17.0.0/16", "10.9.0.2/32"]),
+        # Of pods and of one machine alone; of IPv6 none is asked.
+        (["cni0 10.244.1.1/24", "flannel.1 10.244.1.0/32", "veth1a2b@if3 10.244.1.1/32"], []),
+        (["flannel-wg 10.244.1.0/32", "kube-ipvs0 10.96.0.1/32", "lab-x 10.77.0.1/24"], []),
+        (["lo 127.0.0.1/8", "eth0 169.254.7.7/16", "eth0 fd00::2/64"], []),
+        (["eth0", "eth0 10.0.0.5/99", "eth0 ten", ""], []),
+    ],
+)
+def test_the_networks_of_a_host_are_those_in_which_it_is_itself(
+    lines: list[str], networks: list[str]
+) -> None:
+    said = "\n".join(f"address={line}" for line in lines)
+
+    assert [str(each) for each in read_facts(said, began=NOW, ended=NOW).networks] == networks

@@ -11,20 +11,36 @@ from pathlib import Path
 
 import pytest
 
-from lab.provision.preflight import SYSCTLS, Facts, Wanted, judge, read_facts, script
+from lab.provision.preflight import (
+    SYSCTLS,
+    Facts,
+    Peer,
+    Wanted,
+    judge,
+    neighbour_script,
+    read_facts,
+    script,
+)
 
 SAID = (
     "clock uid hostname machine boot arch kernel systemd cgroup controllers kmsg place file_system "
     "disk overlay vxlan bridge veth br_netfilter conntrack iptables nat route memory listening "
-    "sysctl swap end"
+    "path programs_missing sysctl swap end"
 )
 IS_ROOT = os.geteuid() == 0
+SHELLS = [
+    pytest.param(
+        shell,
+        marks=pytest.mark.skipif(not shutil.which(shell), reason=f"{shell} is not installed"),
+    )
+    for shell in ("dash", "busybox", "bash")
+]
 
 
 def run(text: str, *, shell: str = "sh", env: dict[str, str] | None = None) -> Facts:
     began = time.time()
     done = subprocess.run(
-        [shell, "-s"],
+        [*((shell, "sh") if shell == "busybox" else (shell,)), "-s"],
         input=text,
         capture_output=True,
         text=True,
@@ -56,12 +72,23 @@ def links() -> set[str]:
 @pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not installed")
 def test_it_has_no_mistakes_and_one_would_be_found() -> None:
     assert shellcheck(script("k3s")) == ""
+    assert shellcheck(neighbour_script([Peer("n1", "10.0.0.1"), Peer("n2", "10.0.0.2")])) == ""
     assert "SC2086" in shellcheck(script("k3s") + "\ncd $1\n")
 
 
 def shellcheck(text: str) -> str:
     argv = ["shellcheck", "--shell=dash", "-"]
     return subprocess.run(argv, input=text, capture_output=True, text=True, check=False).stdout
+
+
+@pytest.mark.parametrize("distribution", ["k3s", "kubeadm"])
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_shell_says_the_same(facts: Facts, shell: str, distribution: str) -> None:
+    said = run(script(distribution), shell=shell)
+
+    assert said.complete
+    assert set(said.said) == set(facts.said)
+    assert said.networks == facts.networks
 
 
 def test_it_says_all_that_is_asked(facts: Facts) -> None:
@@ -141,6 +168,8 @@ def test_one_whose_programs_are_missing_says_so_and_goes_on(tmp_path: Path) -> N
     assert said.complete
     assert said.one("vxlan") == "untested: no ip"
     assert said.one("nat") == "untested: no iptables"
+    assert {"flock", "tar", "ip"} <= set(said.one("programs_missing").split())
+    assert not {"awk", "grep"} & set(said.one("programs_missing").split())
     assert said.one("overlay") == ("untested: no unshare" if IS_ROOT else "untested: not root")
 
 
@@ -206,14 +235,96 @@ def test_it_sees_that_there_is_no_way_out(facts: Facts) -> None:
 def test_it_sees_what_is_there_already(
     tmp_path: Path, facts: Facts, place: str, file: str, said: str
 ) -> None:
-    path = tmp_path / file
-    path.parent.mkdir(parents=True)
-    path.write_text("ENABLED=yes\n")
+    write(tmp_path / file, "ENABLED=yes\n")
 
     seen = within(f"mount --bind {tmp_path} {place}", script("k3s", data=str(tmp_path)))
 
     assert any(said in each for each in told(seen))
     assert not any(said in each for each in told(facts))
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="namespaces are made by root")
+def test_it_sees_to_which_lab_a_host_belongs(tmp_path: Path, facts: Facts) -> None:
+    write(tmp_path / "lab/owner", "abcd demo\n")
+
+    seen = within(f"mount --bind {tmp_path} /var/lib", script("k3s", data=str(tmp_path)))
+
+    assert "it is a node of the lab demo (abcd)" in told(seen)
+    assert "owner" not in facts.said
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="namespaces are made by root")
+@pytest.mark.parametrize(
+    ("place", "files", "taken", "foreign"),
+    [
+        (
+            "/etc",
+            ("systemd/system/containerd.service", "containerd/config.toml"),
+            {"/etc/systemd/system/containerd.service", "/etc/containerd/config.toml"},
+            set(),
+        ),
+        (
+            "/etc",
+            ("systemd/system/kubelet.service.d/10-kubeadm.conf", "cni/net.d/87-podman.conflist"),
+            set(),
+            {
+                "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf",
+                "/etc/cni/net.d/87-podman.conflist",
+            },
+        ),
+        ("/etc", ("cni/net.d/10-lab.conflist",), {"/etc/cni/net.d/10-lab.conflist"}, set()),
+        ("/usr/local", ("bin/kubectl", "bin/helm"), {"/usr/local/bin/kubectl"}, set()),
+        ("/usr/local", ("bin/ctr -> k3s",), set(), {"/usr/local/bin/ctr"}),
+        ("/usr/local", ("bin/runc -> /var/lib/lab/artifacts/x/tree/runc",), set(), set()),
+        ("/opt", ("cni/bin/bridge", "cni/bin/ptp"), {"/opt/cni/bin"}, set()),
+        ("/opt", ("cni/bin/ptp -> /var/lib/lab/artifacts/x/tree/ptp",), set(), set()),
+        ("/opt", ("cni/bin -> /usr/lib/cni",), set(), {"/opt/cni/bin"}),
+        (
+            "/usr/lib/systemd/system",
+            ("containerd.service", "docker.service"),
+            set(),
+            {"/usr/lib/systemd/system/containerd.service"},
+        ),
+    ],
+)
+def test_it_sees_what_kubeadms_nodes_would_collide_with(
+    tmp_path: Path, place: str, files: tuple[str, ...], taken: set[str], foreign: set[str]
+) -> None:
+    if not Path(place).is_dir():
+        pytest.skip(f"there is no {place}")
+    for file in files:
+        name, _, target = file.partition(" -> ")
+        write(tmp_path / name, "of somebody", target)
+
+    said = within(f"mount --bind {tmp_path} {place}", script("kubeadm", data=str(tmp_path)))
+
+    # What this host itself has is in the other places.
+    assert {each for each in said.all("taken") if each.startswith(place)} == taken
+    assert {each for each in said.all("foreign") if each.startswith(place)} == foreign
+
+
+@pytest.mark.parametrize("name", ["containerd", "dockerd"])
+def test_it_sees_a_runtime_that_runs_and_not_one_of_lab(
+    tmp_path: Path, facts: Facts, name: str
+) -> None:
+    program = tmp_path / name
+    shutil.copy("/bin/sleep", program)
+    process = subprocess.Popen([program, "60"])
+    try:
+        said = f"{program} (process {process.pid})"
+        assert said in run(script("kubeadm")).all("foreign")
+    finally:
+        process.kill()
+        process.wait()
+    assert said not in facts.all("foreign")
+
+
+def write(path: Path, text: str, target: str = "") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if target:
+        path.symlink_to(target)
+    else:
+        path.write_text(text)
 
 
 def within(first: str, text: str = "", *, kind: str = "--mount") -> Facts:

@@ -2,14 +2,8 @@
 #
 # For dash and busybox, as root. It changes nothing: what has to be tried is tried in namespaces
 # that end with the trial, and in one directory beside `data` that is gone when it ends.
-# `data` is set by who sends this: where the images of containers will lie.
-set -u
-LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
-export LC_ALL PATH
-
-say() { printf '%s=%s\n' "$1" "$(printf '%s' "$2" | tr '\n' ' ')"; }
-have() { command -v "$1" > /dev/null 2>&1; }
-seconds() { date +%s.%N; }
+# Set by who sends this: `data`, where the images of containers will lie; `programs` that are
+# needed; paths that are `claimed` by lab's nodes of kubeadm; names of kernel settings, `sysctls`.
 # In what is not root's, nothing can be tried.
 attempt() {
     [ "$(id -u)" = 0 ] || { echo 'untested: not root'; return; }
@@ -92,7 +86,8 @@ controllers() {
     fi
 }
 clusters() {
-    for path in /etc/systemd/system/k3s*.service /var/lib/rancher/k3s/server \
+    for path in /etc/systemd/system/k3s*.service /usr/lib/systemd/system/k3s*.service \
+        /var/lib/rancher/k3s/server \
         /var/lib/rancher/k3s/agent/kubelet.kubeconfig /etc/rancher/k3s/config.yaml; do
         [ ! -e "$path" ] || say k3s "$path"
     done
@@ -106,6 +101,64 @@ clusters() {
         [ ! -e "$path" ] || { say ours kubeadm; break; }
     done
 }
+# A link into lab's own tree is lab's, and any other is not. Of a file, the owner decides.
+is_lab_link() {
+    [ -L "$1" ] && case $(readlink "$1" 2> /dev/null) in /var/lib/lab/*) true ;; *) false ;; esac
+}
+claimed() {
+    for path in ${claimed:-}; do
+        if is_lab_link "$path"; then
+            continue
+        elif [ -L "$path" ]; then
+            say foreign "$path"
+        elif [ -d "$path" ]; then
+            for each in "$path"/*; do
+                [ ! -e "$each" ] || is_lab_link "$each" || { say taken "$path"; break; }
+            done
+        elif [ -e "$path" ]; then
+            say taken "$path"
+        fi
+    done
+}
+# Units of packages, and what changes units of their names wherever these come from.
+units() {
+    set -- /usr/local/lib /usr/lib
+    [ -L /lib ] || set -- "$@" /lib
+    for unit in containerd kubelet kube-proxy; do
+        for place in "$@"; do
+            [ ! -e "$place/systemd/system/$unit.service" ] ||
+                say foreign "$place/systemd/system/$unit.service"
+        done
+        for place in "$@" /etc; do
+            for path in "$place/systemd/system/$unit.service.d"/*.conf; do
+                [ ! -e "$path" ] || say foreign "$path"
+            done
+        done
+    done
+}
+networks_of_pods() {
+    for path in /etc/cni/net.d/*; do
+        [ ! -e "$path" ] || [ "$path" = /etc/cni/net.d/10-lab.conflist ] || say foreign "$path"
+    done
+}
+# A container may hold a whole machine of its own, so only what runs where this does counts.
+runtimes() {
+    have readlink || return 0
+    here=$(readlink /proc/self/ns/pid)
+    for process in /proc/[0-9]*; do
+        { read -r name < "$process/comm"; } 2> /dev/null || continue
+        case $name in containerd | dockerd) ;; *) continue ;; esac
+        [ "$(readlink "$process/ns/pid" 2> /dev/null)" = "$here" ] || continue
+        program=$(readlink "$process/exe" 2> /dev/null)
+        case $program in
+            /var/lib/lab/* | /var/lib/rancher/k3s/*) ;;
+            *) say foreign "${program:-$name} (process ${process#/proc/})" ;;
+        esac
+    done
+}
+missing() {
+    for name in ${programs:-}; do have "$name" || echo "$name"; done
+}
 firewalls() {
     if have systemctl && systemctl is-active --quiet firewalld 2> /dev/null; then
         say firewall firewalld
@@ -116,6 +169,7 @@ firewalls() {
 # First and last, so that how long this takes does not count.
 say clock "$(seconds)"
 say uid "$(id -u)"
+say path "$found_by"
 say hostname "$(uname -n)"
 say machine "$(cat /etc/machine-id 2> /dev/null)"
 say boot "$(cat /proc/sys/kernel/random/boot_id 2> /dev/null)"
@@ -137,10 +191,17 @@ say conntrack "$(module nf_conntrack /proc/sys/net/netfilter)"
 say iptables "$(iptables --version 2> /dev/null)"
 say nat "$(nat)"
 say route "$(default_route)"
+addresses scope global
 say memory "$(awk '$1 == "MemTotal:" { total = $2 } $1 == "MemAvailable:" { print total, $2 }' /proc/meminfo)"
 say listening "$(listening)"
 for name in ${sysctls:-}; do say sysctl "$(sysctl_of "$name")"; done
 say swap "$(awk 'NR > 1 { print $1 }' /proc/swaps 2> /dev/null)"
+say programs_missing "$(missing)"
 firewalls
+[ ! -e /var/lib/lab/owner ] || say owner "$(head -c 100 /var/lib/lab/owner)"
 clusters
+claimed
+units
+networks_of_pods
+runtimes
 say end "$(seconds)"
