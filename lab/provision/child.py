@@ -6,7 +6,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self
@@ -14,7 +15,7 @@ from typing import IO, Any, Self
 from lab.errors import ProvisionFailed
 from lab.machines import netns
 from lab.machines.keys import Keys
-from lab.provision.diagnosis import diagnose, redact
+from lab.provision.diagnosis import Facts, Failure, redact, tell
 
 Report = Callable[[str, str], None]
 """Called with a node's name and the operation that ended on it."""
@@ -36,11 +37,25 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What is done on several nodes at once; no node waits for another."""
+    """What is done on several nodes at once; no node waits for another.
+
+    `distribution`, "k3s" or "kubeadm", and the addresses of the cluster's `servers` serve to
+    tell why it failed; empty, words of both count, and no list of servers is called stale.
+    """
 
     title: str
     targets: tuple[Target, ...]
     timeout_s: float = 300
+    distribution: str = ""
+    servers: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Story:
+    """What a phase has done so far: what failed, and by node the operation that ended last."""
+
+    failures: list[Failure] = field(default_factory=list)
+    last: dict[str, str] = field(default_factory=dict)
 
 
 class Child:
@@ -93,43 +108,49 @@ class Child:
             process.stdin.write(json.dumps(self._request(phase)) + "\n")
             process.stdin.flush()
         except BrokenPipeError as exc:
-            raise self._failed(phase, "its child process ended") from exc
+            raise self._failed(phase, "its child process ended", Story()) from exc
         return self._follow(phase, report)
 
     def _follow(self, phase: Phase, report: Report) -> dict[str, dict[str, str]]:
-        failures: list[str] = []
+        story = Story()
         deadline = time.monotonic() + phase.timeout_s
         while True:
-            event = self._next(phase, deadline)
+            event = self._next(phase, story, deadline)
             match event["event"]:
                 case "operation":
+                    story.last[event["host"]] = event["name"]
                     report(event["host"], event["name"])
                 case "failed":
-                    output = event["output"].strip() or "no output"
-                    failures.append(f"{event['name']!r} failed on {event['host']}: {output}")
-                case "ended" if event["ok"] and not failures:
+                    failure = Failure(event["host"], event["output"], event["name"])
+                    story.failures.append(failure)
+                case "ended" if event["ok"] and not story.failures:
                     answers: dict[str, dict[str, str]] = event["read"]
                     return answers
+                case _ if story.failures:
+                    # Of hosts that failed, pyinfra itself says only that none is left.
+                    raise self._failed(phase, "", story)
                 case _:
-                    raise self._failed(phase, "; ".join(failures) or event["error"])
+                    raise self._failed(phase, event["error"], Story())
 
-    def _next(self, phase: Phase, deadline: float) -> dict[str, Any]:
+    def _next(self, phase: Phase, story: Story, deadline: float) -> dict[str, Any]:
         try:
             event = self._events.get(timeout=max(deadline - time.monotonic(), 0))
         except queue.Empty as exc:
-            raise self._failed(phase, f"it did not end within {phase.timeout_s:g} s") from exc
+            reason = f"it did not end within {phase.timeout_s:g} s"
+            raise self._failed(phase, reason, story) from exc
         if event is None:
             status = self._running().wait()
-            raise self._failed(phase, f"its child process ended with exit status {status}")
+            reason = f"its child process ended with exit status {status}"
+            raise self._failed(phase, reason, story)
         return event
 
-    def _failed(self, phase: Phase, reason: str) -> ProvisionFailed:
-        """Return the failure; where its words are known, with their cause and what helps."""
-        reason = redact(reason)
-        found = diagnose(reason)
-        if found is None:
-            return ProvisionFailed(f"{phase.title}: {reason}", hint=f"less {self._log}")
-        return ProvisionFailed(f"{phase.title}: {found.kind}: {reason}", hint=found.remedy)
+    def _failed(self, phase: Phase, reason: str, story: Story) -> ProvisionFailed:
+        """Return the failure, and keep all that was said in the log: the message has little."""
+        with suppress(OSError), self._log.open("a") as log:
+            for each in story.failures:
+                log.write(f"{phase.title}: {each.what!r} failed on {each.node}:\n")
+                log.write(f"{redact(each.said).strip()}\n")
+        return explain(phase, redact(reason), story, hint=f"less {self._log}")
 
     def _request(self, phase: Phase) -> dict[str, Any]:
         return {
@@ -146,6 +167,27 @@ class Child:
     def _running(self) -> "subprocess.Popen[str]":
         assert self._process, "use the child as a context manager"
         return self._process
+
+
+def explain(phase: Phase, reason: str, story: Story, *, hint: str) -> ProvisionFailed:
+    """Return the failure of a phase: each node that failed, its cause if known, and what helps.
+
+    `reason` is what ended the phase itself, or empty; `hint` is for causes that nobody knows.
+    """
+    if not story.failures:
+        return ProvisionFailed(
+            "\n".join((f"{phase.title}: {reason}", *_standing(phase, story))), hint=hint
+        )
+    told = tell(story.failures, distribution=phase.distribution, facts=Facts(servers=phase.servers))
+    title = f"{phase.title}: failed on {', '.join(told.nodes)}" + (f"; {reason}" if reason else "")
+    return ProvisionFailed("\n".join((title, *told.lines)), hint=told.remedy or hint)
+
+
+def _standing(phase: Phase, story: Story) -> Iterator[str]:
+    """Say how far each node came in a phase that was cut off, if any came far."""
+    for target in phase.targets if story.last else ():
+        last = story.last.get(target.name)
+        yield f"  {target.name}: " + (f"did {last!r} last" if last else "did nothing yet")
 
 
 def _parse(line: str) -> dict[str, Any]:
