@@ -9,7 +9,7 @@ private modules) holds, by environment or by `go env -w`.
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.artifacts import layout, process
@@ -21,7 +21,8 @@ from lab.artifacts.gomodule import (
     read_go_mod,
     show_version,
 )
-from lab.artifacts.recipe import Workshop, architecture, digest_files
+from lab.artifacts.recipe import Workshop, digest_files
+from lab.artifacts.recipe import architecture as own_architecture
 from lab.artifacts.toolchain import Toolchain, find_toolchain
 from lab.files import give_to, make_dir
 from lab.paths import Paths
@@ -53,6 +54,8 @@ class GoPrograms:
     """Linker variables; `{version}`, `{major}` and `{minor}` are those of `stamped_from`."""
     stamped_from: str = ""
     """The required module whose version the stamps tell."""
+    architecture: str = field(default_factory=own_architecture)
+    """For which machines; the compiler's own is only the default."""
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -66,7 +69,7 @@ class GoPrograms:
         go = read_go_mod(self.module).go
         return {
             **digest_files(self.module),
-            "architecture": architecture(),
+            "architecture": self.architecture,
             "destination": self.destination,
             "go": f"{go[0]}.{go[1]}",
             "ldflags": self.ldflags(),
@@ -172,19 +175,19 @@ class Compilation:
             (str(self.toolchain.go), verb, *mode, *arguments, *self.recipe.packages),
             cwd=self.source,
             owner=self.workshop.paths.caller,
-            variables=variables(self.workshop.paths),
+            variables=variables(self.workshop.paths, self.recipe.architecture),
         )
         ended = process.run(command, is_progress=is_progress)
         what = f"the module {self.recipe.name}"
         process.require_success(command, ended, what=what, paths=self.workshop.paths)
 
 
-def variables(paths: Paths) -> dict[str, str]:
+def variables(paths: Paths, architecture: str) -> dict[str, str]:
     """Return what must hold whatever the user set; all else is theirs."""
     return {
         "CGO_ENABLED": "0",
         "GO111MODULE": "on",
-        "GOARCH": architecture(),
+        "GOARCH": architecture,
         "GOOS": "linux",
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",

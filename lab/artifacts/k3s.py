@@ -12,43 +12,44 @@ from pathlib import Path
 from lab.artifacts import k3s_lock, k3s_seen
 from lab.artifacts.k3s_lock import Lock, binary_file, checksums_file, images_file
 from lab.artifacts.k3s_source import Release, Source
-from lab.artifacts.recipe import Workshop, architecture
+from lab.artifacts.recipe import Workshop
+from lab.artifacts.recipe import architecture as own_architecture
 from lab.errors import ArtifactCorrupt, ArtifactError
 from lab.files import make_dir
 
 RECIPE_VERSION = "1"
 PROGRAM = "usr/local/bin/k3s"
 IMAGES = "usr/share/lab/k3s"
+FIRST_SEEN = "as first seen"
 
 
 @dataclass(frozen=True, slots=True)
 class K3sRelease:
-    """A recipe: program and images of the locked release, from `source`."""
+    """A recipe: program and images of the locked release, from `source`.
+
+    `architecture` is that of the nodes, which are not always machines as this one.
+    """
 
     lock: Lock
     source: Source
+    architecture: str = field(default_factory=own_architecture)
     name: str = "k3s"
     needs: tuple[str, ...] = ()
     owned_by_root: bool = False
 
     def inputs(self) -> Mapping[str, str]:
         """Where it comes from does not count: it must be the same everywhere."""
-        names = (binary_file(architecture()), images_file(architecture()))
-        known = {name: self.lock.hashes.get(name, "as first seen") for name in names}
+        known = {name: self.lock.hashes.get(name, FIRST_SEEN) for name in self._names}
         return {
-            "architecture": architecture(),
+            "architecture": self.architecture,
             "recipe": RECIPE_VERSION,
             "version": self.lock.version,
             **known,
         }
 
     def build(self, workshop: Workshop) -> Mapping[str, str]:
-        arch = architecture()
-        targets = {
-            binary_file(arch): workshop.tree / PROGRAM,
-            images_file(arch): workshop.tree / IMAGES / images_file(arch),
-        }
-        expected = self._expected(workshop, arch)
+        targets = {name: workshop.tree / path for name, path in places(self.architecture).items()}
+        expected = self._expected(workshop)
         for name, target in targets.items():
             make_dir(target.parent, owner=workshop.paths.caller)
             self._bring(workshop, name, target, expected[name])
@@ -59,13 +60,17 @@ class K3sRelease:
         hashes = {f"sha256 of {name}": each for name, each in expected.items()}
         return {"k3s": self.lock.version, "from": self.source.place, **hashes}
 
-    def _expected(self, workshop: Workshop, arch: str) -> dict[str, str]:
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(places(self.architecture))
+
+    def _expected(self, workshop: Workshop) -> dict[str, str]:
         """Return file name → SHA-256, agreed on before the first byte of either is fetched."""
-        names = (binary_file(arch), images_file(arch))
+        names = self._names
         seen = k3s_seen.read(workshop.paths, self.lock.version)
         known = {**seen, **self.lock.hashes}
         self._require_a_way_to_trust([name for name in names if name not in known])
-        listed = self._listed(arch)
+        listed = self._listed()
         expected = {name: expect(name, self.lock, listed, self.source.place) for name in names}
         for name in names:
             if known.get(name, expected[name]) != expected[name]:
@@ -85,17 +90,18 @@ class K3sRelease:
                 hint="lab up --k3s-mirror https://..., or --k3s-dir DIR",
             )
 
-    def _listed(self, arch: str) -> dict[str, str]:
+    def _listed(self) -> dict[str, str]:
         """Return the release's own checksums; without them, the lock alone has to know."""
+        file = checksums_file(self.architecture)
         try:
-            return k3s_lock.parse_checksums(self.source.text(checksums_file(arch)))
+            return k3s_lock.parse_checksums(self.source.text(file))
         except ArtifactError:
-            if {binary_file(arch), images_file(arch)} <= self.lock.hashes.keys():
+            if set(self._names) <= self.lock.hashes.keys():
                 return {}
             raise
         except ValueError as exc:
             raise ArtifactCorrupt(
-                f"{self.source.place}/{checksums_file(arch)} is no list of checksums ({exc})"
+                f"{self.source.place}/{file} is no list of checksums ({exc})"
             ) from exc
 
     def _bring(self, workshop: Workshop, name: str, target: Path, expected: str) -> None:
@@ -112,6 +118,12 @@ class K3sRelease:
         partial.rename(target)
         # Not what somebody's umask makes of it.
         target.chmod(0o644)
+
+
+def places(architecture: str) -> dict[str, str]:
+    """Return where in the artifact's tree a file of the release is, by its name there."""
+    images = images_file(architecture)
+    return {binary_file(architecture): PROGRAM, images: f"{IMAGES}/{images}"}
 
 
 def expect(name: str, lock: Lock, listed: Mapping[str, str], place: str) -> str:
@@ -138,5 +150,7 @@ class K3sChoice:
     lock: Lock = field(default_factory=k3s_lock.read)
     source: Source | None = None
 
-    def recipe(self) -> K3sRelease:
-        return K3sRelease(self.lock, self.source or Release(self.lock.version))
+    def recipe(self, architecture: str | None = None) -> K3sRelease:
+        """Return the recipe for nodes of this architecture; without one, of the controller's."""
+        source = self.source or Release(self.lock.version)
+        return K3sRelease(self.lock, source, architecture or own_architecture())

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.errors import ArtifactCorrupt, InvalidValue, LabError
+from lab.errors import ArtifactCorrupt, HostUnfit, InvalidValue, LabError
 
 FILE = Path(__file__).with_name("k3s.lock.json")
 # Names of the release's files, github.com/k3s-io/k3s/blob/master/install.sh and its releases.
@@ -31,7 +31,13 @@ class Lock:
 
 
 def binary_file(architecture: str) -> str:
-    return BINARIES[architecture]
+    """Raise HostUnfit for an architecture that k3s has no release for, or lab no lock."""
+    try:
+        return BINARIES[architecture]
+    except KeyError:
+        raise HostUnfit(
+            f"there is no k3s for {architecture!r}: only {' and '.join(BINARIES)} are known"
+        ) from None
 
 
 def images_file(architecture: str) -> str:

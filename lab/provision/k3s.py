@@ -10,8 +10,9 @@ node that cannot join; a script with a deadline then says what happened.
 
 Data: node_name, address, version, program (path on the controller, or empty where the node has
 it), program_sha256, images (path on the controller), images_name, images_sha256,
-images_on_node (or the directory in which the node has them), etcd, server_address (empty for
-the first server), ca_hash (of the cluster to join), san, labels, cluster (keywords of
+images_on_node (or the directory in which the node has them), images_beside (more archives, each
+with name, sha256, path on the controller, on_node; may be left out), etcd, server_address (empty
+for the first server), ca_hash (of the cluster to join), san, labels, cluster (keywords of
 lab.provision.k3s_config.Cluster), tokens (server_token and agent_token; agents need the second
 only), adopt, wait_s.
 """
@@ -19,6 +20,7 @@ only), adopt, wait_s.
 import hashlib
 import shlex
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from pyinfra.api.deploy import deploy
@@ -125,7 +127,7 @@ def upgrade() -> None:
 
     Data: node_name, is_server, first, version, program (as for `server`), program_on_node (or
     where the node has it), program_sha256, images, images_on_node, images_name, images_sha256,
-    wait_s.
+    images_beside, wait_s.
     """
     data = host.data
     unit = SERVER_UNIT if data.is_server else AGENT_UNIT
@@ -182,7 +184,7 @@ def _bring_program(on_node: str = "") -> None:
     if host.get_fact(Sha256File, path=PROGRAM) == data.program_sha256:
         return
     staged = f"{STAGE}/k3s.{data.program_sha256}"
-    shell.shell(name="Make a private directory", commands=[f"mkdir -p -m 0700 {STAGE}"])
+    _make_stage()
     if on_node:
         shell.shell(name="Copy k3s", commands=[f"cp {shlex.quote(on_node)} {staged}"])
     else:
@@ -204,28 +206,52 @@ def _bring_images() -> None:
     `.cache.json` there has k3s skip what it has imported before.
     """
     data = host.data
-    stamp = f"k3s-images-{data.images_sha256[:12]}"
-    if stamp in host.get_fact(Stamps) or not (data.images_on_node or data.images):
+    if data.images_on_node or data.images:
+        own = Archive(data.images_name, data.images_sha256, data.images, data.images_on_node)
+        # What lies beside it on the node is from the same cache.
+        pattern = f"{data.images_on_node}/*.tar*" if data.images_on_node else ""
+        _bring_archive("the images", own, kind="k3s-images", pattern=pattern)
+    for each in data.get("images_beside") or ():
+        archive = Archive(each["name"], each["sha256"], each["path"], each["on_node"])
+        what = f"the images in {archive.name}"
+        _bring_archive(what, archive, kind=f"k3s-beside-{archive.name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """Images in one file: on the controller at `path`, or in the node's directory `on_node`."""
+
+    name: str
+    sha256: str
+    path: str
+    on_node: str
+
+
+def _bring_archive(what: str, archive: Archive, *, kind: str, pattern: str = "") -> None:
+    """Compare it where it has come to, then let k3s have it, or all files of `pattern`."""
+    stamp = f"{kind}-{archive.sha256[:12]}"
+    if stamp in host.get_fact(Stamps):
         return
-    source = data.images_on_node or STAGE
-    if not data.images_on_node:
-        files.put(
-            name="Upload the images",
-            src=data.images,
-            dest=f"{STAGE}/{data.images_name}",
-            mode="600",
-        )
-    check = f"echo '{data.images_sha256}  {source}/{data.images_name}' | sha256sum --check --status"
+    place = f"{archive.on_node or STAGE}/{archive.name}"
+    if not archive.on_node:
+        _make_stage()
+        files.put(name=f"Upload {what}", src=archive.path, dest=place, mode="600")
+    check = f"echo '{archive.sha256}  {place}' | sha256sum --check --status"
+    # Nothing else there: pyinfra may have found another file to be uploaded already.
+    clean = "true" if archive.on_node else f"rm -f {place}"
     once(
-        "Bring the images",
+        f"Bring {what}",
         stamp=stamp,
-        command=f"{{ {check} || "
-        f"{{ rm -rf {STAGE}; echo 'the images are damaged' >&2; exit 1; }}; }} "
-        f"&& mkdir -p {IMAGES} && for file in {source}/*.tar*; do "
+        command=f"{{ {check} || {{ {clean}; echo '{what} are damaged' >&2; exit 1; }}; }} "
+        f"&& mkdir -p {IMAGES} && for file in {pattern or place}; do "
         f"cp $file {IMAGES}/.new && mv -f {IMAGES}/.new {IMAGES}/${{file##*/}} || exit 1; done "
-        f"&& touch {IMAGES}/.cache.json && rm -rf {STAGE}",
-        kind="k3s-images",
+        f"&& touch {IMAGES}/.cache.json && {clean}",
+        kind=kind,
     )
+
+
+def _make_stage() -> None:
+    shell.shell(name="Make a private directory", commands=[f"mkdir -p -m 0700 {STAGE}"])
 
 
 def _configure(*, is_server: bool) -> None:

@@ -1,4 +1,8 @@
-"""The phases that make a k3s cluster, as data for the provisioning child."""
+"""The phases that make a k3s cluster, as data for the provisioning child.
+
+Sandbox nodes have program and images in a layer below their disk, and see the cache, from which
+an upgrade takes the new ones. To hosts of one's own both are uploaded from the controller.
+"""
 
 import hashlib
 import secrets
@@ -10,10 +14,11 @@ from typing import Any, Self
 from lab.artifacts import kubeimages
 from lab.artifacts.k3s import IMAGES, PROGRAM, K3sChoice
 from lab.artifacts.k3s_lock import images_file
-from lab.artifacts.k3sprobe import K3sProbe
+from lab.artifacts.k3sprobe import ARCHIVE, K3sProbe
 from lab.artifacts.kubeadm import go_recipes
 from lab.artifacts.noderoot import NodeRoot
-from lab.artifacts.recipe import Recipe, architecture
+from lab.artifacts.recipe import Recipe
+from lab.artifacts.recipe import architecture as own_architecture
 from lab.machines.nspawn import STORE
 from lab.machines.topology import API_NAME, CLUSTER_DNS, POD_SUBNET, SERVICE_SUBNET, Node
 from lab.provision.child import Phase, Target
@@ -25,6 +30,10 @@ LAYERS = ("noderoot", "k3s", "k3sprobe")
 TOKEN_BYTES = 32
 SERVER_WAIT_S = 180
 AGENT_WAIT_S = 60
+START_BOUND_S = 300
+UPGRADE_BOUND_S = 420
+# To all hosts at once, some 300 MB each.
+UPLOAD_BOUND_S = 1200
 
 # What the first server hands to the parent, each read over SSH.
 OUTPUTS = {
@@ -49,6 +58,15 @@ SANDBOX = Cluster(
     ),
     kube_proxy=("conntrack-max-per-core=0",),
 )
+# Machines with a kernel and a disk of their own, in any network: k3s' own settings hold, but for
+# cgroup v1, which preflight only warns of. The ranges are the sandbox's.
+HOSTS = Cluster(
+    pods=SANDBOX.pods,
+    services=SANDBOX.services,
+    dns=SANDBOX.dns,
+    flannel="vxlan",
+    kubelet=("fail-cgroupv1=false",),
+)
 
 
 def make_tokens() -> dict[str, str]:
@@ -57,37 +75,71 @@ def make_tokens() -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Files:
+    """What was built for the nodes: paths on the controller, and SHA-256 in hex."""
+
+    program: Path
+    images: Path
+    probe: Path
+    program_sha256: str
+    images_sha256: str
+    probe_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class K3s:
-    """k3s from its release; implements `lab.provision.distribution.Distribution`."""
+    """k3s from its release; implements `lab.provision.distribution.Distribution`.
+
+    `architecture` is that of the nodes. With `uploads` they do not see the controller's cache.
+    `files` are known once it is bound.
+    """
 
     choice: K3sChoice = field(default_factory=K3sChoice)
-    program_sha256: str = ""
-    images_sha256: str = ""
+    architecture: str = field(default_factory=own_architecture)
+    cluster: Cluster = SANDBOX
+    uploads: bool = False
+    files: Files | None = None
     name: str = "k3s"
     probe_image: str = kubeimages.PROBE
     coredns_image: str = ""
     keeps_secrets: bool = True
     admits_by_token: bool = False
-    upgrades: bool = False
-    cluster: Cluster = SANDBOX
+    upgrades: bool = True
 
     @property
     def version(self) -> str:
         return self.choice.lock.version
 
     def recipes(self) -> tuple[Recipe, ...]:
+        return (NodeRoot(), *self.host_recipes())
+
+    def host_recipes(self) -> tuple[Recipe, ...]:
+        """Return what a machine that has a system of its own needs."""
         programs = {recipe.name: recipe for recipe in go_recipes()}
-        return (NodeRoot(), programs["pause"], K3sProbe(), self.choice.recipe())
+        return (
+            replace(programs["pause"], architecture=self.architecture),
+            K3sProbe(self.architecture),
+            self.choice.recipe(self.architecture),
+        )
 
     def layers(self, trees: Mapping[str, Path]) -> tuple[Path, ...]:
         return tuple(trees[name] for name in LAYERS)
 
-    def bind(self, artifacts: Mapping[str, str]) -> Self:
-        tree = Path(artifacts["k3s"]) / "tree"
-        program, images = (
-            _sha256(tree / place) for place in (PROGRAM, f"{IMAGES}/{images_file(architecture())}")
+    def for_hosts(self, *, architecture: str | None = None) -> Self:
+        """Return it for machines that are reached by SSH only, of this architecture."""
+        return replace(
+            self,
+            uploads=True,
+            cluster=HOSTS,
+            architecture=architecture or self.architecture,
         )
-        return replace(self, program_sha256=program, images_sha256=images)
+
+    def bind(self, artifacts: Mapping[str, str]) -> Self:
+        release, probe = (Path(artifacts[name]) / "tree" for name in ("k3s", "k3sprobe"))
+        program, images = release / PROGRAM, release / IMAGES / images_file(self.architecture)
+        archive = probe / IMAGES / ARCHIVE
+        found = Files(program, images, archive, *map(_sha256, (program, images, archive)))
+        return replace(self, files=found)
 
     def make_secrets(self) -> dict[str, str]:
         return make_tokens()
@@ -97,25 +149,20 @@ class K3s:
         return None
 
     def upgrade_phase(self, node: Node, artifacts: Mapping[str, str], *, first: bool) -> Phase:
-        """Return the phase; what the nodes have is told by `artifacts`, wherever this is bound."""
-        new = self.bind(artifacts)
-        tree = PurePath(STORE, PurePath(artifacts["k3s"]).name, "tree")
+        """Return the phase; what the nodes get is told by `artifacts`, wherever this is bound."""
         data = {
             "node_name": node.name,
             "is_server": node.is_server,
             "first": first,
             "version": self.version,
-            "program": "",
-            "program_on_node": str(tree / PROGRAM),
-            "program_sha256": new.program_sha256,
-            "images": "",
-            "images_on_node": str(tree / IMAGES),
-            "images_name": images_file(architecture()),
-            "images_sha256": new.images_sha256,
-            "wait_s": SERVER_WAIT_S if node.is_server else AGENT_WAIT_S,
+            "wait_s": _wait_s(node),
+            **self.bind(artifacts)._new_files(),
         }
-        target = Target(node.name, node.address, ("k3s_upgrade",), data)
-        return Phase(f"upgrading {node.name}", (target,))
+        return Phase(
+            f"upgrading {node.name}",
+            (Target(node.name, node.address, ("k3s_upgrade",), data),),
+            timeout_s=UPLOAD_BOUND_S if self.uploads else UPGRADE_BOUND_S,
+        )
 
     def start_phase(
         self,
@@ -137,6 +184,7 @@ class K3s:
         return Phase(
             title + (f", starting the server on {first.name}" if first in new else ""),
             (Target(first.name, first.address, deploys, data, dict(OUTPUTS)), *targets),
+            timeout_s=UPLOAD_BOUND_S if self.uploads and new else START_BOUND_S,
         )
 
     def join_server_phase(self, server: Node, nodes: tuple[Node, ...], outputs: Outputs) -> Phase:
@@ -157,7 +205,7 @@ class K3s:
         )
 
     def uninstall_phase(self, nodes: tuple[Node, ...]) -> Phase:
-        data = {"program_sha256": self.program_sha256}
+        data = {"program_sha256": self._bound().program_sha256}
         targets = tuple(Target(node.name, node.address, ("k3s_uninstall",), data) for node in nodes)
         return Phase(f"removing k3s from {name_range(nodes)}", targets)
 
@@ -177,17 +225,11 @@ class K3s:
         self, node: Node, nodes: tuple[Node, ...], tokens: Mapping[str, str], pinned: str
     ) -> dict[str, Any]:
         servers = [each for each in nodes if each.is_server]
-        name = images_file(architecture())
         return {
             "node_name": node.name,
             "address": node.address,
             "version": self.version,
-            "program": "",
-            "program_sha256": self.program_sha256,
-            "images": "",
-            "images_on_node": f"/{IMAGES}",
-            "images_name": name,
-            "images_sha256": self.images_sha256,
+            **(self._uploaded() if self.uploads else self._in_layers()),
             "etcd": len(servers) > 1,
             "server_address": servers[0].address if pinned else "",
             "ca_hash": pinned,
@@ -196,8 +238,64 @@ class K3s:
             "cluster": {key: getattr(self.cluster, key) for key in Cluster.__dataclass_fields__},
             "tokens": dict(tokens),
             "adopt": False,
-            "wait_s": SERVER_WAIT_S if node.is_server else AGENT_WAIT_S,
+            "wait_s": _wait_s(node),
         }
+
+    def _bound(self) -> Files:
+        if self.files is None:
+            raise ValueError("k3s is not bound to what was built")
+        return self.files
+
+    def _digests(self) -> dict[str, Any]:
+        files = self._bound()
+        return {
+            "program_sha256": files.program_sha256,
+            "images_name": files.images.name,
+            "images_sha256": files.images_sha256,
+        }
+
+    def _in_layers(self) -> dict[str, Any]:
+        """Return what the deploys read of a node that was booted with program and images."""
+        on_node = {"images_on_node": f"/{IMAGES}", "images_beside": []}
+        return {**self._digests(), "program": "", "images": "", **on_node}
+
+    def _uploaded(self) -> dict[str, Any]:
+        files = self._bound()
+        return {
+            **self._digests(),
+            "program": str(files.program),
+            "images": str(files.images),
+            "images_on_node": "",
+            "images_beside": [self._probe(path=str(files.probe))],
+        }
+
+    def _new_files(self) -> dict[str, Any]:
+        """Return what the deploys read of another release than the node was made with."""
+        if self.uploads:
+            return {**self._uploaded(), "program_on_node": ""}
+        files = self._bound()
+        return {
+            **self._digests(),
+            "program": "",
+            "program_on_node": str(_in_store(files.program)),
+            "images": "",
+            "images_on_node": str(_in_store(files.images).parent),
+            "images_beside": [self._probe(on_node=str(_in_store(files.probe).parent))],
+        }
+
+    def _probe(self, *, path: str = "", on_node: str = "") -> dict[str, str]:
+        digest = self._bound().probe_sha256
+        return {"name": ARCHIVE, "sha256": digest, "path": path, "on_node": on_node}
+
+
+def _wait_s(node: Node) -> int:
+    return SERVER_WAIT_S if node.is_server else AGENT_WAIT_S
+
+
+def _in_store(file: Path) -> PurePath:
+    """Return where sandbox nodes see a file of an artifact, ARTIFACT/tree/..."""
+    artifact = next(each for each in file.parents if each.name == "tree").parent
+    return PurePath(STORE, artifact.name, file.relative_to(artifact))
 
 
 def _sha256(file: Path) -> str:

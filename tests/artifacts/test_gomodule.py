@@ -96,9 +96,10 @@ def test_builds_write_nowhere_but_below_the_cache(paths: Paths) -> None:
 
 
 def test_the_users_go_settings_cannot_change_what_is_built(paths: Paths) -> None:
-    fixed = variables(paths)
+    fixed = variables(paths, "arm64")
 
     assert (fixed["GOOS"], fixed["CGO_ENABLED"], fixed["GOWORK"]) == ("linux", "0", "off")
+    assert fixed["GOARCH"] == "arm64"
     assert not fixed.keys() & {"GOPROXY", "GONOSUMDB", "GOFLAGS", "GOPRIVATE"}
 
 

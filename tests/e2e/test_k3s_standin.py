@@ -13,28 +13,30 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from lab.artifacts.k3s import PROGRAM, K3sChoice
-from lab.artifacts.k3s_source import Directory
-from lab.errors import ProvisionFailed
+from lab.errors import ClusterError, ProvisionFailed
 from lab.kube import nodes as kube_nodes
-from lab.lifecycle.access import run_on_node
+from lab.lifecycle.access import kubectl_program, run_on_node
 from lab.lifecycle.bounds import BOUNDS
 from lab.lifecycle.cluster import Cluster, start_child
 from lab.lifecycle.down import down
 from lab.lifecycle.lab import Lab
 from lab.lifecycle.plan import Done
 from lab.lifecycle.up import boot, create, prepare_host
+from lab.lifecycle.versions import remaining
 from lab.machines import netns
 from lab.machines.topology import Node, make_nodes
 from lab.progress import Silent
 from lab.provision.child import Phase
 from lab.provision.k3s_phases import K3s
-from tests.e2e.home import Home, wait_for
-from tests.k3s.build import build, lock_of, make_release
+from tests.e2e.home import Home, Running, wait_for
+from tests.k3s.build import build, make_release
+from tests.k3s.upgrading import of_release
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -44,6 +46,7 @@ SECRET_FILES = ("/etc/rancher/k3s/config.yaml", "/etc/rancher/k3s/agent-token")
 
 @dataclass(frozen=True, slots=True)
 class Made:
+    home: Home
     lab: Lab
     k3s: K3s
 
@@ -73,9 +76,7 @@ class Made:
 def made(shared_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     """Six nodes, three of them servers, with the stand-in as their k3s."""
     version = K3sChoice().lock.version
-    release = make_release(tmp_path_factory.mktemp("release"), version)
-    # Locked to its content, so that the cache never takes it for k3s.
-    k3s = K3s(K3sChoice(lock_of(release, version), Directory(release)))
+    k3s = of_release(make_release(tmp_path_factory.mktemp("release"), version), version)
     paths, progress, done = shared_home.paths, Silent(), Done()
     lab = create(paths, NAME, make_nodes(6, 3), k3s, progress, done)
     try:
@@ -83,10 +84,12 @@ def made(shared_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         with start_child(lab) as child:
             boot(lab, k3s, BOUNDS, progress, done)
             Cluster(lab, k3s, BOUNDS, progress, done).provision(child)
-        yield Made(lab, k3s.bind(lab.record.artifacts))
+        yield Made(shared_home, lab, k3s.bind(lab.record.artifacts))
     finally:
+        used = Lab.load(paths, NAME).record.artifacts.values()
         down(paths, NAME, progress=progress)
-        shutil.rmtree(lab.record.artifacts["k3s"])
+        for path in {Path(each) for each in used if Path(each).name.startswith("k3s-")}:
+            shutil.rmtree(path)
 
 
 def test_every_node_is_ready_and_every_server_votes(made: Made) -> None:
@@ -254,6 +257,150 @@ def test_a_k3s_of_somebody_else_is_refused_and_left_alone(made: Made) -> None:
     finally:
         made.on("n2", "mv /var/lib/lab/away /var/lib/lab/k3s")
     assert made.on("n2", "systemctl is-active k3s-agent") == "active"
+
+
+NEWER = "v1.36.4+k3s1"
+ORDER = ("n1", "n3", "n4", "n2", "n5", "n6")
+
+
+@dataclass(frozen=True, slots=True)
+class Newer:
+    """The release to which the lab is brought."""
+
+    made: Made
+    release: Path
+    k3s: K3s
+
+    def begin(self) -> Running:
+        arguments = ("-m", "tests.k3s.upgrading", NAME, str(self.release), NEWER)
+        return subprocess.Popen(
+            [sys.executable, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.made.home.environ,
+            cwd=Path(__file__).parents[2],
+        )
+
+    def run(self) -> list[str]:
+        """Upgrade to the end; return which nodes were upgraded, in their order."""
+        running = self.begin()
+        out, err = running.communicate(timeout=280)
+        assert running.returncode == 0, err
+        done = [each["target"] for each in json.loads(out) if "upgrade" in each["action"]]
+        self.made.lab.record = Lab.load(self.made.home.paths, NAME).record
+        return done
+
+    def outdated(self) -> list[str]:
+        """Return the nodes of older version, in the order in which they are upgraded."""
+        try:
+            found = kube_nodes.list_nodes(self.made.lab.connect())
+        except ClusterError:
+            return list(ORDER)
+        return [node.name for node in remaining(self.made.lab.record.nodes, found, NEWER)]
+
+
+@pytest.fixture(scope="module")
+def newer(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Newer:
+    release = make_release(tmp_path_factory.mktemp("newer"), NEWER)
+    return Newer(made, release, of_release(release, NEWER))
+
+
+@pytest.fixture(scope="module")
+def upgraded(newer: Newer) -> Newer:
+    """A lab that was upgraded, with a command that was killed after the first server."""
+    running = newer.begin()
+    has_begun = wait_for(lambda: "n1" not in newer.outdated(), timeout_s=120, every_s=0.1)
+    running.kill()
+    assert has_begun, running.communicate()[1]
+    running.communicate()
+    assert newer.made.home.record(NAME)["upgrading"] == NEWER
+
+    done = newer.run()
+
+    # What the killed command had begun on n3 may have ended without it.
+    assert done in ([*ORDER[1:]], [*ORDER[2:]])
+    return newer
+
+
+def unit_of(node: str) -> str:
+    return "k3s" if node in ORDER[:3] else "k3s-agent"
+
+
+def test_an_upgrade_that_is_killed_goes_on_until_every_node_runs_the_new_version(
+    upgraded: Newer,
+) -> None:
+    made = upgraded.made
+
+    assert upgraded.outdated() == []
+    for node in ORDER:
+        assert NEWER in made.on(node, "k3s --version")
+        assert made.on(node, f"systemctl is-active {unit_of(node)}") == "active"
+    record = made.home.record(NAME)
+    assert (record["version"], record["upgrading"], record["gate_passed"]) == (NEWER, "", True)
+
+
+def test_servers_are_upgraded_one_after_the_other_and_before_agents(upgraded: Newer) -> None:
+    def when(node: str, what: str) -> int:
+        """Return microseconds of the clock that the nodes share with the host."""
+        shown = f"systemctl show {unit_of(node)} --property={what}TimestampMonotonic --value"
+        return int(upgraded.made.on(node, shown))
+
+    for before, after in pairwise(ORDER):
+        assert when(before, "ActiveEnter") < when(after, "ExecMainStart")
+
+
+def test_etcds_data_is_saved_once_before_the_first_server_is_upgraded(upgraded: Newer) -> None:
+    saved = "cd /var/lib/rancher/k3s/server/db/snapshots 2>/dev/null && ls; true"
+    found = {node: upgraded.made.on(node, saved).split() for node in ORDER[:3]}
+
+    (name,) = found["n1"]
+    assert name.startswith("before-v1.36.4-k3s1-n1-")
+    assert (found["n3"], found["n4"]) == ([], [])
+
+
+def test_images_of_the_new_release_and_the_probes_are_where_k3s_imports_them(
+    upgraded: Newer,
+) -> None:
+    images = "/var/lib/rancher/k3s/agent/images"
+    for node in ("n1", "n6"):
+        assert f"no image of {NEWER}" in upgraded.made.on(node, f"cat {images}/*.tar.zst")
+        assert "lab-probe.tar" in upgraded.made.on(node, f"ls {images}")
+
+
+def test_a_second_upgrade_does_nothing_on_any_node(upgraded: Newer) -> None:
+    made = upgraded.made
+    artifacts = made.lab.record.artifacts
+    pids = [made.on(node, f"systemctl show {unit_of(node)} -P ExecMainPID") for node in ORDER]
+
+    assert upgraded.run() == []
+    for node in made.lab.record.nodes:
+        phase = upgraded.k3s.upgrade_phase(node, artifacts, first=node.name == "n1")
+        assert made.run(phase) == []
+    assert pids == [
+        made.on(node, f"systemctl show {unit_of(node)} -P ExecMainPID") for node in ORDER
+    ]
+
+
+def test_after_an_upgrade_joining_finds_nothing_to_do(upgraded: Newer) -> None:
+    made, nodes = upgraded.made, upgraded.made.lab.record.nodes
+    bound = upgraded.k3s.bind(made.lab.record.artifacts)
+
+    assert made.run(bound.join_phase(nodes[4:], nodes, made.outputs())) == []
+    assert made.run(bound.join_server_phase(nodes[2], nodes, made.outputs())) == []
+
+
+def test_kubectl_is_of_the_new_version_and_asks_the_upgraded_cluster(upgraded: Newer) -> None:
+    made = upgraded.made
+    program, *_ = kubectl_program(made.lab)[0]
+
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    nodes = json.loads(made.home.must("kubectl", "--name", NAME, "get", "nodes", "-o", "json"))
+
+    assert NEWER in said.stdout
+    versions = {each["status"]["nodeInfo"]["kubeletVersion"] for each in nodes["items"]}
+    assert versions == {NEWER}
 
 
 LEFT = (

@@ -28,7 +28,7 @@ from lab.progress import Silent
 
 MODULE = Path(__file__).with_name("standin")
 MINIMUM_GO = (1, 24, 0)
-IMAGES = b"no image: the stand-in only says that it imports them\n"
+IMAGES = "no image of {version}: the stand-in only says that it imports them\n"
 
 
 def build_standin(version: str) -> Path:
@@ -60,7 +60,7 @@ def make_release(directory: Path, version: str) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     arch = architecture()
     build(version, directory / binary_file(arch))
-    (directory / images_file(arch)).write_bytes(IMAGES)
+    (directory / images_file(arch)).write_text(IMAGES.format(version=version))
     lines = [
         f"{hashlib.sha256((directory / name).read_bytes()).hexdigest()}  {name}\n"
         for name in (binary_file(arch), images_file(arch))

@@ -234,6 +234,59 @@ def test_images_that_are_not_those_of_the_lock_are_refused_and_not_taken_for_don
     assert sorted(file.name for file in images.iterdir()) == [".cache.json", "images.tar"]
 
 
+def uploading(directory: Path) -> dict[str, Any]:
+    """Return what a host is to get from the controller, two archives of images among it."""
+    for name in ("images.tar", "lab-probe.tar"):
+        (directory / name).write_text(name)
+    probe = {"name": "lab-probe.tar", "path": str(directory / "lab-probe.tar"), "on_node": ""}
+    return SERVER | {
+        "images": str(directory / "images.tar"),
+        "images_sha256": hashlib.sha256(b"images.tar").hexdigest(),
+        "images_beside": [probe | {"sha256": hashlib.sha256(b"lab-probe.tar").hexdigest()}],
+    }
+
+
+def test_images_are_uploaded_privately_and_given_to_k3s_one_after_the_other(
+    tmp_path: Path,
+) -> None:
+    first = run(k3s.prepare, uploading(tmp_path))
+
+    assert first.names[1:7] == [
+        "Make a private directory",
+        "Upload the images",
+        "Bring the images",
+        "Make a private directory",
+        "Upload the images in lab-probe.tar",
+        "Bring the images in lab-probe.tar",
+    ]
+    assert run(k3s.prepare, uploading(tmp_path), stamps=first.stamps()).names == []
+
+
+@pytest.mark.parametrize("name", ["images.tar", "lab-probe.tar"])
+def test_an_upload_that_is_damaged_is_removed_and_nothing_else(tmp_path: Path, name: str) -> None:
+    data = uploading(tmp_path)
+    stage = tmp_path / "var/lib/lab/stage"
+    stage.mkdir(parents=True)
+    (command,) = [
+        each
+        for each in run(k3s.prepare, data).commands
+        if "sha256sum --check" in each and f"{name}'" in each
+    ]
+    for place in ("/var/lib/rancher", "/var/lib/lab"):
+        command = command.replace(place, f"{tmp_path}{place}")
+
+    def bring(content: str) -> int:
+        for each in ("images.tar", "lab-probe.tar"):
+            (stage / each).write_text(content if each == name else "half")
+        return subprocess.run(["sh", "-c", command], capture_output=True, check=False).returncode
+
+    images = tmp_path / "var/lib/rancher/k3s/agent/images"
+    assert (bring("other"), images.exists(), (stage / name).exists()) == (1, False, False)
+    assert bring(name) == 0
+    assert sorted(file.name for file in images.iterdir()) == [".cache.json", name]
+    assert [file.read_text() for file in stage.iterdir()] == ["half"]
+
+
 def test_a_change_that_failed_and_is_taken_back_is_done_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,6 +332,17 @@ def test_an_upgrade_saves_the_data_brings_the_program_and_starts_it_once() -> No
         "Start the new k3s and wait until it works",
     ]
     assert second.names == []
+
+
+def test_an_upgrade_brings_the_probes_image_from_where_the_node_sees_it() -> None:
+    beside = {"name": "lab-probe.tar", "sha256": "9" * 64, "path": "", "on_node": "/cache"}
+    made = run(k3s.server, SERVER).stamps()
+
+    seen = run(k3s.upgrade, UPGRADE | {"images_beside": [beside]}, stamps=made)
+
+    assert "Bring the images in lab-probe.tar" in seen.names
+    assert not [name for name in seen.names if name.startswith("Upload")]
+    assert any("for file in /cache/lab-probe.tar; do" in each for each in seen.commands)
 
 
 def test_the_data_is_saved_before_the_first_server_only() -> None:
