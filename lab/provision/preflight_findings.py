@@ -58,6 +58,17 @@ class Wanted:
             if self.etcd:
                 yield from (("tcp", 2379), ("tcp", 2380))
 
+    def inner_ports(self, node: str) -> Iterator[tuple[str, int]]:
+        """Ports that must be free and need not be open to others.
+
+        kubernetes 1.36: cmd/kubeadm/app/preflight/checks.go asks for those of the scheduler and
+        the controller manager; kube-proxy's and kubelet's are of pkg/cluster/ports/ports.go.
+        """
+        if self.distribution == "kubeadm":
+            yield from (("tcp", port) for port in (10248, 10249, 10256))
+            if node in self.servers:
+                yield from (("tcp", 10257), ("tcp", 10259))
+
     def is_of_another_lab(self, facts: Facts) -> bool:
         """Whether the host says that it belongs to a lab, and it is not this one."""
         return "owner" in facts.said and (not facts.owner or facts.owner.lab_id != self.owner)

@@ -204,7 +204,7 @@ def of_ports(node: str, facts: Facts, wanted: Wanted) -> Found:
     # Those of another lab are explained by its name.
     if wanted.distribution in facts.all("ours") or wanted.is_of_another_lab(facts):
         return
-    for kind, port in wanted.ports(node):
+    for kind, port in (*wanted.ports(node), *wanted.inner_ports(node)):
         if (kind, port) in facts.listening:
             flag = "-ltnp" if kind == "tcp" else "-lunp"
             yield Finding(

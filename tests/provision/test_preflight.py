@@ -121,6 +121,17 @@ def test_ports_of_etcd_are_needed_where_there_is_an_etcd() -> None:
     assert findings(host("n4", listening="tcp/094B tcp/192B"), HA, "n4") == []
 
 
+def test_ports_that_only_the_node_itself_uses_must_be_free_too() -> None:
+    scheduler, proxy = host("n1", listening="tcp/2813"), host("n1", listening="tcp/2810")
+    walled = host(firewall="ufw")
+
+    assert "port 10259/tcp is in use" in findings(scheduler, KUBEADM)[0].what
+    assert findings(scheduler, KUBEADM, "n2") == []
+    assert "port 10256/tcp is in use" in findings(proxy, KUBEADM, "n2")[0].what
+    assert findings(proxy, K3S) == []
+    assert "10259" not in findings(walled, KUBEADM)[0].text()
+
+
 def test_an_agent_needs_less_memory() -> None:
     assert findings(host("n2", memory="1000000 500000"), K3S, "n2") == []
     assert "an agent needs 384" in findings(host("n2", memory="1000000 300000"), K3S, "n2")[0].what

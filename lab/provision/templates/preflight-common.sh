@@ -1,7 +1,5 @@
 # What every look at a host begins with. For dash and busybox.
 set -u
-# What its own programs and lab's are found by, before more is added for this look.
-found_by=$PATH
 LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export LC_ALL PATH
 
@@ -11,5 +9,5 @@ seconds() { date +%s.%N; }
 # Each link with one of its addresses.
 addresses() {
     have ip || return 0
-    ip -o addr show "$@" | awk '{ print $2, $4 }' | while read -r each; do say address "$each"; done
+    ip -o addr | awk '{ print $2, $4 }' | while read -r each; do say address "$each"; done
 }

@@ -7,6 +7,7 @@ bound=3
 connect() {
     case $1 in *:*) host="[$1]" ;; *) host=$1 ;; esac
     if have bash && have timeout; then
+        # shellcheck disable=SC2016 # for bash
         timeout "$bound" bash -c 'exec 3<> "/dev/tcp/$0/$1"' "$1" "$2"
     elif have python3; then
         python3 -c 'import socket, sys

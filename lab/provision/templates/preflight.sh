@@ -169,7 +169,8 @@ firewalls() {
 # First and last, so that how long this takes does not count.
 say clock "$(seconds)"
 say uid "$(id -u)"
-say path "$found_by"
+# By which root finds programs, without what was added for this look.
+say path "${PATH%:/usr/local/sbin:/usr/sbin:/sbin}"
 say hostname "$(uname -n)"
 say machine "$(cat /etc/machine-id 2> /dev/null)"
 say boot "$(cat /proc/sys/kernel/random/boot_id 2> /dev/null)"
@@ -191,7 +192,7 @@ say conntrack "$(module nf_conntrack /proc/sys/net/netfilter)"
 say iptables "$(iptables --version 2> /dev/null)"
 say nat "$(nat)"
 say route "$(default_route)"
-addresses scope global
+addresses
 say memory "$(awk '$1 == "MemTotal:" { total = $2 } $1 == "MemAvailable:" { print total, $2 }' /proc/meminfo)"
 say listening "$(listening)"
 for name in ${sysctls:-}; do say sysctl "$(sysctl_of "$name")"; done
