@@ -88,11 +88,12 @@ def naming(url: str) -> Iterator[None]:
 
 def _cause(exc: Exception) -> str:
     if isinstance(exc, urllib.error.HTTPError):
-        return f"{exc.code} {exc.reason}"
+        # In a line: of redirects without end it tells in three.
+        return f"{exc.code} {' '.join(str(exc.reason).split())}"
     return str(getattr(exc, "reason", None) or exc) or type(exc).__name__
 
 
-class _NeverWorse(urllib.request.HTTPRedirectHandler):
+class NeverWorse(urllib.request.HTTPRedirectHandler):
     """Follows a redirect, but not from a way that keeps the content to one that does not."""
 
     @override
@@ -112,9 +113,13 @@ class _NeverWorse(urllib.request.HTTPRedirectHandler):
             raise ArtifactError(
                 f"{req.full_url} leads to {host} without https", hint="do not use that place"
             )
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+        redirected = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if redirected is not None and req.get_method() == "HEAD":
+            # Python before 3.13 would ask for the content there (github.com/python/cpython, 99730).
+            redirected.method = "HEAD"
+        return redirected
 
 
 # A proxy's loopback is not this host's.
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NeverWorse)
-_OPENER = urllib.request.build_opener(_NeverWorse)
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}), NeverWorse)
+_OPENER = urllib.request.build_opener(NeverWorse)

@@ -3,6 +3,7 @@
 import hashlib
 import http.server
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -39,12 +40,15 @@ def make_release(directory: Path, program: bytes = PROGRAM, images: bytes = IMAG
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    asked: list[str]
-
     @override
     def do_GET(self) -> None:
         self.server.asked.append(self.path)  # type: ignore[attr-defined]
         super().do_GET()
+
+    @override
+    def do_HEAD(self) -> None:
+        self.server.asked.append(f"HEAD {self.path}")  # type: ignore[attr-defined]
+        super().do_HEAD()
 
     @override
     def translate_path(self, path: str) -> str:
@@ -56,18 +60,47 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def serving(directory: Path, kind: type[Handler] = Handler) -> Iterator[tuple[str, list[str]]]:
+def serving(
+    directory: Path,
+    kind: Callable[..., http.server.BaseHTTPRequestHandler] = Handler,
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[tuple[str, list[str]]]:
     """Serve a directory; give its address and the paths that are asked for."""
     handler = partial(kind, directory=str(directory))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.asked = []  # type: ignore[attr-defined]
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}", server.asked  # type: ignore[attr-defined]
+            scheme = "https" if tls else "http"
+            yield f"{scheme}://127.0.0.1:{server.server_port}", server.asked  # type: ignore[attr-defined]
         finally:
             server.shutdown()
             thread.join()
+
+
+def redirecting(target: Callable[[str], str]) -> type[Handler]:
+    """Return what leads from each path to `target(path)`, and notes how it was asked."""
+
+    class Redirecting(Handler):
+        def _redirect(self) -> None:
+            self.server.asked.append(f"{self.command} {self.path}")  # type: ignore[attr-defined]
+            self.send_response(302)
+            self.send_header("Location", target(self.path))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        @override
+        def do_GET(self) -> None:
+            self._redirect()
+
+        @override
+        def do_HEAD(self) -> None:
+            self._redirect()
+
+    return Redirecting
 
 
 @contextmanager

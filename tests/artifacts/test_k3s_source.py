@@ -1,8 +1,11 @@
 """Places of a release: what is not had is told with its address and cause, in time."""
 
 import socket
+import ssl
+import subprocess
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -16,7 +19,14 @@ from lab.errors import ArtifactError, InvalidValue, NoSpace
 from lab.paths import Paths
 from lab.progress import Silent
 from tests.artifacts.conftest import TextRecipe
-from tests.artifacts.k3s_release import VERSION, make_release, saying, serving, speaking
+from tests.artifacts.k3s_release import (
+    VERSION,
+    make_release,
+    redirecting,
+    saying,
+    serving,
+    speaking,
+)
 
 
 @pytest.fixture
@@ -100,6 +110,82 @@ def test_a_redirect_to_plain_http_is_refused_without_asking_there() -> None:
         Release(VERSION, first).text("k3s")
 
     assert "secret" not in caught.value.message
+
+
+def test_a_look_that_is_redirected_stays_a_look_and_fetches_nothing(release: Path) -> None:
+    with serving(release.parent) as (there, asked):
+        home = redirecting(lambda path: f"{there}{path}")
+        with serving(release.parent, home) as (address, first):
+            assert Release(VERSION, address).trouble() == ""
+
+    (path,) = first
+    assert path.startswith("HEAD /v1.36.3%2Bk3s1/sha256sum-")
+    assert asked == [path]
+
+
+def test_what_is_missing_behind_a_redirect_is_told_by_the_address_that_was_asked(
+    release: Path,
+) -> None:
+    with serving(release.parent) as (there, _):
+        home = redirecting(lambda path: f"{there}/nowhere?signature=secret")
+        with serving(release.parent, home) as (address, _):
+            trouble = Release(VERSION, address).trouble()
+
+    assert trouble.startswith(f"{address}/v1.36.3%2Bk3s1/sha256sum-")
+    assert "404" in trouble
+    assert "secret" not in trouble
+
+
+@pytest.mark.parametrize("target", ["/again", "{path}x"])
+def test_redirects_without_end_are_given_up_and_told_in_a_line(release: Path, target: str) -> None:
+    endless = redirecting(lambda path: target.format(path=path))
+
+    with serving(release.parent, endless) as (address, asked):
+        trouble = Release(VERSION, address).trouble()
+
+    assert "302" in trouble
+    assert "infinite loop" in trouble
+    assert "\n" not in trouble
+    assert 1 < len(asked) < 20
+
+
+@pytest.fixture
+def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """Return what a server on loopback speaks with, and have it trusted."""
+    files = [tmp_path / "key.pem", tmp_path / "certificate.pem"]
+    what = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=127.0.0.1"
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", files[0], "-out", files[1]]
+    subprocess.run(["openssl", *what.split(), *names], check=True, capture_output=True)
+    trusting = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=files[1]))
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), k3s_http.NeverWorse, trusting
+    )
+    monkeypatch.setattr(k3s_http, "_DIRECT", opener)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(files[1], files[0])
+    return server
+
+
+def test_over_https_a_release_is_reachable_and_comes(release: Path, tls: ssl.SSLContext) -> None:
+    with serving(release.parent, tls=tls) as (address, _):
+        there = Release(VERSION, address)
+
+        assert (there.trouble(), there.text("k3s")) == ("", "#!/bin/sh\necho k3s\n")
+
+
+def test_no_redirect_leads_from_https_to_plain_http(release: Path, tls: ssl.SSLContext) -> None:
+    away = redirecting(lambda path: f"http://mirror.invalid{path}?signature=secret")
+
+    with serving(release.parent, away, tls) as (address, asked):
+        there = Release(VERSION, address)
+        troubles = [there.trouble()]
+        with pytest.raises(ArtifactError) as caught:
+            there.text("k3s")
+
+    for trouble in (*troubles, caught.value.message):
+        assert trouble.startswith(address)
+        assert trouble.endswith("leads to mirror.invalid without https")
+    assert len(asked) == 2
 
 
 def redirect(target: str) -> str:
