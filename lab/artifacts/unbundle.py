@@ -20,7 +20,7 @@ import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.artifacts import cache, layout, manifest
+from lab.artifacts import cache, k3s_bundle, k3s_lock, k3s_seen, layout, manifest
 from lab.artifacts.bundle import HEAD, SCHEMA, Promise
 from lab.artifacts.compression import decompressed
 from lab.artifacts.manifest import Manifest, parse_manifest
@@ -49,9 +49,26 @@ def import_bundle(file: Path, *, paths: Paths, progress: Progress) -> tuple[Arti
             with progress.task("Checking artifacts"):
                 for each in incoming:
                     each.compare()
+                first_use = releases_of_first_use(incoming, paths)
+            # Before it has a place: a release that was taken and forgotten could be exchanged.
+            for version, hashes in first_use.items():
+                with progress.task(f"Taking k3s {version}, trusted on first use"):
+                    k3s_seen.remember(paths, version, hashes)
             return tuple(place(each, paths) for each in incoming)
         finally:
             cache.sweep(paths)
+
+
+def releases_of_first_use(incoming: list["Incoming"], paths: Paths) -> dict[str, dict[str, str]]:
+    """Return k3s version → hashes that nobody knew; raise BundleInvalid for one that is not it."""
+    lock, trusted = k3s_lock.read(), {}
+    for each in incoming:
+        if each.manifest and each.manifest.name == k3s_bundle.NAME:
+            version = k3s_bundle.version_of(each.manifest, each.file)
+            seen = k3s_seen.read(paths, version) | trusted.get(version, {})
+            first = k3s_bundle.require_known(each.manifest, lock=lock, seen=seen, origin=each.file)
+            trusted[version] = {**trusted.get(version, {}), **first}
+    return {version: hashes for version, hashes in trusted.items() if hashes}
 
 
 def unpack(file: Path, paths: Paths, task: Task) -> list["Incoming"]:
