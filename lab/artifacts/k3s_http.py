@@ -17,9 +17,7 @@ from lab.errors import ArtifactError
 CHUNK = 1 << 20
 PACE_S = 60.0
 PACE_BYTES = 600_000
-OTHER_WAYS = (
-    "lab up --distribution k3s --k3s-dir DIR, or --k3s-mirror URL; lab up --distribution kubeadm"
-)
+OTHER_WAYS = "the same with --k3s-dir DIR or --k3s-mirror URL, or with --distribution kubeadm"
 
 
 def keeps_content(url: str) -> bool:

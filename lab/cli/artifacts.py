@@ -1,12 +1,16 @@
 """lab artifacts: what nodes are made from."""
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lab.cli import _output
 from lab.cli._options import Json, Yes
+
+if TYPE_CHECKING:
+    from lab.lifecycle.choice import Choice
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -14,22 +18,49 @@ app = typer.Typer(
 )
 
 Bundle = Annotated[Path, typer.Argument(metavar="FILE", help="The bundle, one tar archive.")]
+Distribution = Annotated[
+    str | None,
+    typer.Option(
+        "--distribution",
+        help="What labs are made with: k3s or kubeadm; what lab up would choose for a new lab.",
+        envvar="LAB_DISTRIBUTION",
+    ),
+]
+K3sDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--k3s-dir",
+        help="A directory with the files of a k3s release: k3s, its images, sha256sum.",
+        file_okay=False,
+        exists=True,
+    ),
+]
+K3sMirror = Annotated[
+    str | None, typer.Option("--k3s-mirror", help="What stands before the version there.")
+]
 
 
 @app.command()
-def build(json: Json = False) -> None:
-    """Build what is not in the cache yet.
+def build(
+    distribution: Distribution = None,
+    k3s_dir: K3sDir = None,
+    k3s_mirror: K3sMirror = None,
+    json: Json = False,
+) -> None:
+    """Build, or fetch, what is not in the cache yet.
 
     Examples:
 
         sudo lab artifacts build
+
+        sudo lab artifacts build --distribution k3s --k3s-dir ~/k3s-release
     """
     from lab import artifacts
-    from lab.lifecycle.cache import all_recipes
     from lab.paths import find_paths
 
+    choice = _choose(distribution, k3s_dir, k3s_mirror)
     progress = _output.make_progress()
-    built = artifacts.ensure(all_recipes(), paths=find_paths(), progress=progress)
+    built = artifacts.ensure(choice.recipes(), paths=find_paths(), progress=progress)
     if json:
         _output.show_json([{"name": a.name, "key": a.key, "path": a.path} for a in built.values()])
     else:
@@ -59,25 +90,34 @@ def list_artifacts(json: Json = False) -> None:
 
 
 @app.command("export")
-def export_bundle(file: Bundle) -> None:
+def export_bundle(
+    file: Bundle,
+    distribution: Distribution = None,
+    k3s_dir: K3sDir = None,
+    k3s_mirror: K3sMirror = None,
+) -> None:
     """Write everything a lab is made from into one file, for hosts that build nothing.
 
     Examples:
 
         sudo lab artifacts export lab-bundle.tar
+
+        sudo lab artifacts export lab-k3s.tar --distribution k3s
     """
     from lab import artifacts
-    from lab.lifecycle.cache import all_recipes
     from lab.paths import find_paths
 
+    choice = _choose(distribution, k3s_dir, k3s_mirror)
     progress = _output.make_progress()
-    artifacts.export_bundle(file, all_recipes(), paths=find_paths(), progress=progress)
+    artifacts.export_bundle(file, choice.recipes(), paths=find_paths(), progress=progress)
     _output.show(f"Wrote {file}, {file.stat().st_size / 1e6:.0f} MB")
 
 
 @app.command("import")
 def import_bundle(file: Bundle) -> None:
     """Put the artifacts of a bundle into the cache, after checking every checksum.
+
+    A k3s in it must be the one of lab's lock, or the one that was seen first.
 
     Examples:
 
@@ -130,3 +170,16 @@ def prune(
     for name in pruned.kept:
         _output.show(f"kept {name}, a lab stands on it")
     _output.show(f"Freed {pruned.freed / 1e6:.0f} MB")
+
+
+def _choose(distribution: str | None, directory: Path | None, mirror_url: str | None) -> "Choice":
+    """Return what a new lab would be made of; a note says where that is not k3s, and why."""
+    from lab.lifecycle.choice import choose_new, find_k3s
+    from lab.paths import find_paths
+
+    k3s = find_k3s(directory, mirror_url)
+    in_ci = os.environ.get("CI", "").lower() == "true"
+    choice = choose_new(find_paths(), distribution, k3s, ci=in_ci)
+    if choice.note:
+        _output.note(choice.note)
+    return choice

@@ -1,10 +1,13 @@
 """k3s or kubeadm? Chosen once, when a lab is made; the lab keeps to it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from lab import artifacts
+from lab.artifacts import Recipe, k3s_lock
 from lab.artifacts.k3s import K3sChoice
-from lab.artifacts.k3s_source import OTHER_WAYS, REACH_BOUND_S, Release
+from lab.artifacts.k3s_source import OTHER_WAYS, REACH_BOUND_S, Directory, Release, mirror
+from lab.artifacts.serviceimages import service_recipes
 from lab.errors import ArtifactError, InvalidValue
 from lab.lifecycle import record as records
 from lab.paths import Paths
@@ -17,6 +20,26 @@ class Choice:
 
     distribution: Distribution
     note: str = ""
+
+    def recipes(self) -> tuple[Recipe, ...]:
+        """Return the recipes of everything such a lab is made from: its nodes and the service."""
+        return (*self.distribution.recipes(), *service_recipes())
+
+
+def find_k3s(directory: Path | None, mirror_url: str | None) -> K3sChoice:
+    """Return the locked release, from where a user says it is; else from its home.
+
+    Raises InvalidValue for two places, and for an address that is none.
+    """
+    lock = k3s_lock.read()
+    if directory and mirror_url:
+        raise InvalidValue(
+            "--k3s-dir and --k3s-mirror both say where k3s comes from",
+            hint="the same with one of them",
+        )
+    if directory:
+        return K3sChoice(lock, Directory(directory))
+    return K3sChoice(lock, mirror(mirror_url, lock.version) if mirror_url else None)
 
 
 def choose_for(paths: Paths, name: str, asked: str | None, k3s: K3sChoice, *, ci: bool) -> Choice:
@@ -33,6 +56,11 @@ def choose_for(paths: Paths, name: str, asked: str | None, k3s: K3sChoice, *, ci
                 hint=f"lab down --name {name}, or another --name",
             )
         return Choice(choose(recorded, k3s))
+    return choose_new(paths, asked, k3s, ci=ci)
+
+
+def choose_new(paths: Paths, asked: str | None, k3s: K3sChoice, *, ci: bool) -> Choice:
+    """Return what a lab that is not there yet will be made of; raises as `choose_for` does."""
     if asked == "kubeadm":
         return Choice(choose("kubeadm"))
     if asked not in (None, "k3s"):
@@ -52,7 +80,7 @@ def _decide(
     if ci:
         raise ArtifactError(
             f"{missing}; with CI=true nothing else is taken without being asked for",
-            hint="lab up --distribution kubeadm",
+            hint="the same with --distribution kubeadm",
         )
     return choose("kubeadm"), f"kubeadm and not k3s: {missing}"
 
