@@ -1,13 +1,28 @@
 """lab down: remove a lab and everything it changed on the host."""
 
+from typing import Annotated
+
+import typer
+
 from lab.cli import _output
 from lab.cli._options import Json, Name, Yes
 
 
-def down(name: Name = "lab", yes: Yes = False, json: Json = False) -> None:
+def down(
+    name: Name = "lab",
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Forget machines of an inventory that cannot be reached any more."
+        ),
+    ] = False,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
     """Remove a lab with its nodes and their data, whatever state it is in.
 
-    The cache of downloads and builds stays; see lab artifacts prune.
+    From machines of an inventory all is taken off that was put on, and nothing else. The cache
+    of downloads and builds stays; see lab artifacts prune.
 
     Examples:
 
@@ -21,7 +36,7 @@ def down(name: Name = "lab", yes: Yes = False, json: Json = False) -> None:
     paths = find_paths()
     if not yes and paths.lab(name).is_dir():
         _output.confirm(f"Remove lab {name} with its nodes and all their data?")
-    removed = down(paths, name, progress=_output.make_progress())
+    removed = down(paths, name, progress=_output.make_progress(), force=force)
     if json:
         _output.show_json(removed)
     else:

@@ -11,6 +11,7 @@ from lab.cli._options import Json, Name, Timeout
 
 if TYPE_CHECKING:
     from lab.lifecycle.choice import Choice
+    from lab.lifecycle.own_hosts import Inventory
     from lab.lifecycle.plan import Action
 
 
@@ -42,6 +43,23 @@ def up(
     k3s_mirror: Annotated[
         str | None, typer.Option("--k3s-mirror", help="What stands before the version there.")
     ] = None,
+    inventory: Annotated[
+        Path | None,
+        typer.Option(
+            "--inventory",
+            help="A pyinfra inventory: machines you have become the nodes, over SSH.",
+            dir_okay=False,
+        ),
+    ] = None,
+    accept_new_host_keys: Annotated[
+        bool,
+        typer.Option(
+            "--accept-new-host-keys", help="Take keys of hosts that known_hosts does not have."
+        ),
+    ] = False,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Take over a k3s that lab did not put on these hosts.")
+    ] = False,
     plan: Annotated[
         bool, typer.Option("--plan", help="Say what would be done and why; change nothing.")
     ] = False,
@@ -61,22 +79,40 @@ def up(
         sudo lab up --servers 3
 
         lab up --plan
+
+        lab up --inventory inventories/my_hosts.py
     """
     from lab.lifecycle.bounds import Bounds
     from lab.lifecycle.up import Wanted, plan_up, up
     from lab.paths import find_paths
 
-    wanted = Wanted(nodes, servers)
+    if inventory is None and (accept_new_host_keys or adopt):
+        raise typer.BadParameter("--accept-new-host-keys and --adopt are about an --inventory")
+    if inventory and (nodes is not None or servers is not None):
+        raise typer.BadParameter("--inventory says which nodes and servers there are")
+    progress = _output.make_progress()
+    wanted = Wanted(
+        nodes,
+        servers,
+        _read_inventory(inventory, adopt=adopt, accept_new=accept_new_host_keys, plan=plan)
+        if inventory
+        else None,
+    )
     # Before it is asked what can be had: a value that cannot be meant is told first.
     wanted.make_nodes()
     choice = _choose(name, distribution, k3s_dir, k3s_mirror)
     if choice.note:
         _output.note(choice.note)
     if plan:
-        found = plan_up(find_paths(), name, wanted=wanted, distribution=choice.distribution)
+        found = plan_up(
+            find_paths(),
+            name,
+            wanted=wanted,
+            distribution=choice.distribution,
+            progress=progress,
+        )
         _show_plan(name, found, json=json)
         return
-    progress = _output.make_progress()
     result = up(
         find_paths(),
         name,
@@ -108,6 +144,16 @@ def up(
     )
     if result.changed:
         _show_next(name, record.nodes[-1].name)
+
+
+def _read_inventory(file: Path, *, adopt: bool, accept_new: bool, plan: bool) -> "Inventory":
+    from lab.lifecycle.own_hosts import Inventory
+    from lab.machines.inventory_file import load
+    from lab.machines.topology import POD_SUBNET, SERVICE_SUBNET
+    from lab.paths import find_caller
+
+    hosts = load(file, caller=find_caller(), pods=POD_SUBNET, services=SERVICE_SUBNET)
+    return Inventory(hosts, adopt=adopt, accept_new=accept_new, looks_only=plan, tell=_output.note)
 
 
 def _choose(

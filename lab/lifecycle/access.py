@@ -1,13 +1,12 @@
 """Ways into a lab: its kubeconfig, kubectl, a shell on a node, a node's journal."""
 
+import shlex
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab.errors import ArtifactCorrupt, ClusterError, MachineError, NodeUnreachable, ToolMissing
+from lab.errors import ArtifactCorrupt, ClusterError, InvalidValue, MachineError, ToolMissing
 from lab.lifecycle.lab import Lab, require_root
-from lab.machines import netns, network
-from lab.machines.commands import run
 from lab.machines.topology import Node, find_node
 from lab.paths import Paths
 
@@ -52,10 +51,11 @@ def kubectl_program(lab: Lab) -> tuple[list[str], dict[str, str]]:
 def ssh_command(
     paths: Paths, name: str, node_name: str, arguments: Sequence[str] = ()
 ) -> list[str]:
-    """Return the ssh command that logs in to a node, from inside the lab's network."""
-    require_root("ssh")
+    """Return the ssh command that logs in to a node as root, or runs `arguments` there."""
     lab = Lab.load(paths, name)
-    return [*_ssh(lab, find_node(lab.record.nodes, node_name)), *arguments]
+    if not lab.record.hosts:
+        require_root("ssh")
+    return lab.machines.shell(find_node(lab.record.nodes, node_name), arguments)
 
 
 def run_on_node(lab: Lab, node: Node, script: str, *, timeout_s: float) -> str:
@@ -63,25 +63,7 @@ def run_on_node(lab: Lab, node: Node, script: str, *, timeout_s: float) -> str:
 
     Raises CommandFailed with the last lines of its output, NodeUnreachable without power.
     """
-    return run([*_ssh(lab, node), "sh", "-s"], input=script, timeout_s=timeout_s)
-
-
-def _ssh(lab: Lab, node: Node) -> list[str]:
-    name = lab.record.name
-    if not lab.sandbox.is_running(node):
-        raise NodeUnreachable(
-            f"{node.name} is powered off",
-            hint=f"lab logs --name {name} {node.name}, or lab up --name {name}",
-        )
-    options = {
-        "IdentitiesOnly": "yes",
-        "StrictHostKeyChecking": "yes",
-        "UserKnownHostsFile": str(lab.keys.known_hosts),
-        "LogLevel": "ERROR",
-    }
-    flags = [part for key, value in options.items() for part in ("-o", f"{key}={value}")]
-    ssh = ["ssh", "-F", "/dev/null", "-i", str(lab.keys.login), *flags, f"root@{node.address}"]
-    return netns.command(network.name(lab.record.lab_id), ssh)
+    return lab.machines.run(node, script, timeout_s=timeout_s)
 
 
 def logs_command(
@@ -97,16 +79,27 @@ def logs_command(
     """Return the command that shows a node's journal, read from its disk."""
     lab = Lab.load(paths, name)
     node = find_node(lab.record.nodes, node_name)
+    chosen = [f"--unit={unit}"] if unit else []
+    flags = ["--no-pager", f"--lines={lines}", *chosen, *(["--follow"] if follow else [])]
+    if lab.record.hosts:
+        _refuse_console(node, console=console)
+        return lab.machines.shell(node, ["journalctl", *map(shlex.quote, flags)])
     require_root("logs", why="reads what only root may")
     if console:
         more = ["--follow"] if follow else []
         shown = _written(lab.sandbox.disk(node).console, lab, node)
         return ["tail", f"--lines={lines}", *more, str(shown)]
-    chosen = [f"--unit={unit}"] if unit else []
-    flags = ["--no-pager", f"--lines={lines}", *chosen, *(["--follow"] if follow else [])]
     if lab.sandbox.is_running(node):
         return [*ssh_command(paths, name, node_name), "journalctl", *flags]
     return ["journalctl", f"--directory={_journal(lab, node)}", *flags]
+
+
+def _refuse_console(node: Node, *, console: bool) -> None:
+    if console:
+        raise InvalidValue(
+            f"{node.name} is a machine of an inventory: lab does not see its console",
+            hint=f"lab logs {node.name}",
+        )
 
 
 def _journal(lab: Lab, node: Node) -> Path:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lab.errors import ClusterUnreachable, NotReady, RequestRefused
@@ -9,10 +10,11 @@ from lab.files import write_json
 from lab.kube import identity, tokens
 from lab.kube import nodes as kube_nodes
 from lab.kube.client import Client
+from lab.lifecycle import own_hosts
 from lab.lifecycle.bounds import Bounds
 from lab.lifecycle.lab import Lab
-from lab.lifecycle.plan import CLUSTER, HOST, Done
-from lab.machines import cgroups, network
+from lab.lifecycle.plan import CLUSTER, HOST, Done, preparation
+from lab.machines import cgroups
 from lab.machines.topology import Node
 from lab.progress import Progress, Task
 from lab.provision import readiness
@@ -22,7 +24,17 @@ from lab.provision.distribution import Distribution, Outputs, Settings
 
 def start_child(lab: Lab) -> Child:
     """Return the provisioning child; entered early, it loads pyinfra while nodes boot."""
-    return Child(network.name(lab.record.lab_id), lab.keys, lab.directory / "provision.log")
+    return Child(lab.machines, lab.directory / "provision.log")
+
+
+def bind(
+    lab: Lab, distribution: Distribution, artifacts: Mapping[str, str], progress: Progress
+) -> Distribution:
+    """Return the distribution with what it has to know of artifacts and the lab's machines."""
+    ground = None
+    if lab.record.hosts:
+        ground = own_hosts.make_ground(lab, distribution, artifacts, progress)
+    return distribution.bind(artifacts, ground)
 
 
 @dataclass(slots=True)
@@ -53,6 +65,9 @@ class Cluster:
 
     def provision(self, child: Child) -> None:
         """Prepare all nodes and make the first server beside it, then let the others join."""
+        self.distribution = bind(
+            self.lab, self.distribution, self.lab.record.artifacts, self.progress
+        )
         outputs = self._start(child, self._secrets())
         client = self._introduce(outputs)
         if self.distribution.coredns_image:
@@ -120,12 +135,12 @@ class Cluster:
 
     def _start(self, child: Child, secrets: dict[str, str]) -> dict[str, str]:
         new = self.waiting
-        phase = self._bound().start_phase(
+        phase = self.distribution.start_phase(
             self.lab.record.nodes, self.settings(), secrets=secrets, new=new
         )
         outputs = self._run(child, phase)[self.server.name]
         for node in new:
-            self.done.add(node.name, "prepare")
+            self.done.add(node.name, preparation(own_hosts.installed(self.lab.record)))
         if self.server in new:
             self.done.add(self.server.name, "make cluster")
         # What was read counts: k3s gives its tokens back in the form that pins its CA.
@@ -153,13 +168,13 @@ class Cluster:
         tokens.revoke(client, token)
 
     def _join(self, child: Child, client: Client, outputs: Outputs) -> None:
-        nodes, bound = self.lab.record.nodes, self._bound()
+        nodes, bound = self.lab.record.nodes, self.distribution
         for node in self.waiting:
             # A node of that name may be left from a try that was cut short; kubeadm
             # refuses to join beside one that still counts as Ready.
             kube_nodes.delete(client, node.name)
         servers = tuple(node for node in self.waiting if node.is_server)
-        if servers:
+        if servers or self.lab.record.hosts:
             self._tell_joined(child)
         for server in servers:
             self._run(child, bound.join_server_phase(server, nodes, outputs))
@@ -189,14 +204,11 @@ class Cluster:
         with self.progress.task(title) as task:
             return child.run(phase, lambda host, name: task.advance(0, 0, f"{host}: {name}"))
 
-    def _bound(self) -> Distribution:
-        return self.distribution.bind(self.lab.record.artifacts)
-
     def settings(self) -> Settings:
         record = self.lab.record
         return Settings(
             cluster_name=f"lab-{record.name}",
             version=record.version,
             images_key=record.artifacts.get("images", "").rsplit("-", 1)[-1],
-            cgroup_driver="systemd" if cgroups.is_unified() else "cgroupfs",
+            cgroup_driver="systemd" if record.hosts or cgroups.is_unified() else "cgroupfs",
         )

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from lab.errors import LabError, NoSpace, NoSuchLab
+from lab.errors import LabError, NodeUnreachable, NoSpace, NoSuchLab
 from lab.journal import Change
-from lab.lifecycle import publish
+from lab.lifecycle import own_hosts, publish
 from lab.lifecycle import record as records
-from lab.lifecycle.lab import Lab, require_root
+from lab.lifecycle.lab import Lab, accepted_keys, require_root
 from lab.lifecycle.lock import exclusive
 from lab.machines import sysctls
 from lab.machines.topology import check_lab_name, find_node
@@ -25,24 +25,30 @@ class Removed:
     changes: int
 
 
-def down(paths: Paths, name: str, *, progress: Progress) -> Removed:
-    """Remove the lab; raises NoSuchLab when there is nothing of that name."""
-    require_root("down")
+def down(paths: Paths, name: str, *, progress: Progress, force: bool = False) -> Removed:
+    """Remove the lab; raises NoSuchLab when there is nothing of that name.
+
+    With `force` also where machines of an inventory cannot be reached: what was put on them
+    stays there, and is forgotten here.
+    """
     check_lab_name(name)
     _require_lab(paths, name)
+    if not _load(paths, name).record.hosts:
+        require_root("down")
     with exclusive(paths, name):
         # Another `lab down` may have ended since.
         _require_lab(paths, name)
-        changes = remove(paths, name, progress)
+        changes = remove(paths, name, progress, force=force)
     with suppress(OSError):
         paths.data.rmdir()
     return Removed(name, changes)
 
 
-def remove(paths: Paths, name: str, progress: Progress) -> int:
+def remove(paths: Paths, name: str, progress: Progress, *, force: bool = False) -> int:
     """Do it with the lab's lock held; return how many changes were taken back."""
-    changes = undo_all(_load(paths, name), progress)
+    changes = undo_all(_load(paths, name), progress, force=force)
     shutil.rmtree(paths.lab(name))
+    accepted_keys(paths, name).unlink(missing_ok=True)
     return changes
 
 
@@ -61,12 +67,12 @@ def _load(paths: Paths, name: str) -> Lab:
         for change in lab.journal.open_changes():
             if change.kind == "machine":
                 numbers.append(int(change.what.removeprefix("n")))
-            else:
+            elif change.kind != own_hosts.KIND:
                 lab.record = replace(lab.record, lab_id=change.what)
         return Lab.open(paths, replace(lab.record, node_count=max(numbers)))
 
 
-def undo_all(lab: Lab, progress: Progress) -> int:
+def undo_all(lab: Lab, progress: Progress, *, force: bool = False) -> int:
     """Undo newest first; one that fails does not keep the others from being undone.
 
     A full disk is no obstacle, nor is a directory in the record's place: what cannot be
@@ -78,8 +84,11 @@ def undo_all(lab: Lab, progress: Progress) -> int:
     failures: list[LabError] = []
     with progress.task(f"Removing lab {lab.record.name}") as task:
         _cut_power(lab, changes)
+        kept = _give_back(lab, changes, force=force)
         for number, change in enumerate(changes, start=1):
             try:
+                if change.what in kept and change.kind == own_hosts.KIND:
+                    raise kept[change.what]
                 _UNDO[change.kind](lab, change)
                 with suppress(NoSpace):
                     lab.journal.undone(change)
@@ -87,8 +96,25 @@ def undo_all(lab: Lab, progress: Progress) -> int:
                 failures.append(exc)
             task.advance(number, len(changes), f"{change.kind} {change.what}")
     if failures:
-        raise failures[0]
+        raise _as_one(failures)
     return len(changes)
+
+
+def _as_one(failures: list[LabError]) -> LabError:
+    """Return one error that tells all of them; the hint is that of the first."""
+    first = failures[0]
+    if len(failures) == 1:
+        return first
+    lines = "\n".join(f"  {failure.message}" for failure in failures)
+    return type(first)(f"{len(failures)} changes are not taken back:\n{lines}", hint=first.hint)
+
+
+def _give_back(lab: Lab, changes: list[Change], *, force: bool) -> dict[str, LabError]:
+    """Take all off machines of an inventory; return why it is not off, by the node's name."""
+    kept = own_hosts.take_off(lab, changes)
+    if not force:
+        return kept
+    return {name: each for name, each in kept.items() if not isinstance(each, NodeUnreachable)}
 
 
 def _changes(lab: Lab) -> list[Change]:
@@ -129,6 +155,8 @@ def _undo_sysctls(lab: Lab, change: Change) -> None:
 
 _UNDO: dict[str, Callable[[Lab, Change], None]] = {
     "machine": _undo_machine,
+    # All of them were taken off side by side before.
+    own_hosts.KIND: lambda lab, change: None,
     "network": _undo_network,
     "forwarder": _undo_forwarder,
     "sysctls": _undo_sysctls,

@@ -1,12 +1,16 @@
 """What is there of a lab? Looks only: nothing is written, and no lock is taken."""
 
+from typing import Any
+
 from lab import artifacts
+from lab.artifacts import Recipe
 from lab.errors import ClusterError
 from lab.kube import nodes as kube_nodes
 from lab.kube.nodes import NodeStatus
 from lab.lifecycle import publish
 from lab.lifecycle.lab import Lab
-from lab.lifecycle.plan import Facts
+from lab.lifecycle.own_hosts import installed
+from lab.lifecycle.plan import Facts, of_own
 from lab.lifecycle.versions import is_wanted, remaining
 from lab.machines import netns, network
 from lab.machines.topology import Node
@@ -19,28 +23,55 @@ def of_new_lab(paths: Paths, nodes: tuple[Node, ...], distribution: Distribution
     return Facts(nodes=nodes, unbuilt=tuple(artifacts.missing(distribution.recipes(), paths)))
 
 
-def of_lab(lab: Lab, distribution: Distribution) -> Facts:
-    nodes = lab.record.nodes
+def of_new_hosts(paths: Paths, nodes: tuple[Node, ...], distribution: Distribution) -> Facts:
+    unbuilt = tuple(artifacts.missing(distribution.host_recipes(), paths))
+    return of_own(nodes, f"{distribution.name} {distribution.version}", unbuilt)
+
+
+def of_lab(lab: Lab, distribution: Distribution, newcomers: tuple[Node, ...] = ()) -> Facts:
+    """Look at a lab; `newcomers` are machines of its inventory that are no part of it yet."""
+    nodes = (*lab.record.nodes, *newcomers)
     version = distribution.version
     wanted = is_wanted(lab.record.version, version, name=lab.record.name, can=distribution.upgrades)
     return Facts(
         version=lab.record.version,
         upgrade_to=version if wanted else "",
         outdated=remaining(nodes, _known_nodes(lab), version) if wanted else (),
-        unbuilt=tuple(artifacts.missing(distribution.recipes(), lab.paths)) if wanted else (),
+        unbuilt=tuple(artifacts.missing(recipes_of(lab, distribution), lab.paths))
+        if wanted
+        else (),
         nodes=nodes,
         leaving=lab.record.leaving,
-        removing=f"n{lab.record.removing}" if lab.record.removing else "",
-        network=netns.exists(network.name(lab.record.lab_id)),
-        keys=lab.keys.are_made(nodes),
-        disks=frozenset(node.name for node in nodes if lab.sandbox.has_disk(node)),
-        running=frozenset(node.name for node in nodes if lab.sandbox.is_running(node)),
+        removing=lab.record.leaver.name if lab.record.leaver else "",
+        **_machines(lab, newcomers),
         joined=frozenset(lab.record.joined),
         kubeconfig=lab.has_own_kubeconfig(),
         all_doors=tuple(_doors(lab)),
         doors=closed_doors(lab),
-        unready=why_not_up(lab),
+        unready=f"{newcomers[0].name} is new" if newcomers else why_not_up(lab),
     )
+
+
+def recipes_of(lab: Lab, distribution: Distribution) -> tuple[Recipe, ...]:
+    """Return what the lab's nodes are made from, or get."""
+    return distribution.host_recipes() if lab.record.hosts else distribution.recipes()
+
+
+def _machines(lab: Lab, newcomers: tuple[Node, ...]) -> dict[str, Any]:
+    """Return what was found of the machines; those of an inventory need nothing on this host."""
+    nodes = lab.record.nodes
+    running = lab.machines.running(nodes)
+    if lab.record.hosts:
+        # Those were looked at, and could be logged in to.
+        running |= {node.name for node in newcomers}
+        own = installed(lab.record)
+        return {"network": True, "keys": True, "running": running, "own": own}
+    return {
+        "network": netns.exists(network.name(lab.record.lab_id)),
+        "keys": lab.keys.are_made(nodes),
+        "disks": frozenset(node.name for node in nodes if lab.sandbox.has_disk(node)),
+        "running": running,
+    }
 
 
 def _known_nodes(lab: Lab) -> list[NodeStatus]:
@@ -57,6 +88,8 @@ def closed_doors(lab: Lab) -> tuple[str, ...]:
 
 
 def _doors(lab: Lab) -> dict[str, publish.Door]:
+    if lab.record.hosts:
+        return {}
     service = {"service": publish.SERVICE} if lab.record.service_port else {}
     return {"api": publish.API, **service}
 
@@ -66,9 +99,10 @@ def why_not_up(lab: Lab) -> str:
     record = lab.record
     if not record.gate_passed:
         return "it has not been checked since it was changed"
-    off = [node.name for node in record.nodes if not lab.sandbox.is_running(node)]
+    running = lab.machines.running(record.nodes)
+    off = [node.name for node in record.nodes if node.name not in running]
     if off:
-        return f"{', '.join(off)} does not run"
+        return f"{', '.join(off)} {'cannot be reached' if record.hosts else 'does not run'}"
     if not publish.is_published(lab):
         return "its API is not published"
     try:

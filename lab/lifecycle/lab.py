@@ -1,25 +1,29 @@
 """One lab with everything that acts on it."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 from lab.artifacts import layout
-from lab.errors import ClusterError, NotRoot
+from lab.errors import ClusterError, ClusterUnreachable, NotRoot
 from lab.files import write_atomic
 from lab.journal import Journal
 from lab.kube import identity, kubeconfig
 from lab.kube.client import Client
 from lab.kube.kubeconfig import Access
 from lab.lifecycle import record as records
+from lab.lifecycle.machines import Machines, OwnHosts, Sandboxed
 from lab.lifecycle.record import Record
 from lab.machines import placement
+from lab.machines.hosts import Ssh
+from lab.machines.inventory import Host
 from lab.machines.keys import Keys
 from lab.machines.processes import current_boot_id
 from lab.machines.sandbox import Sandbox
-from lab.machines.topology import Node
+from lab.machines.topology import API_PORT, Node
 from lab.paths import Paths
 
 
@@ -31,6 +35,14 @@ def require_root(
             f"lab {command} {why}, which needs root",
             hint=f"sudo lab {command}",
         )
+
+
+def accepted_keys(paths: Paths, name: str) -> Path:
+    """Return the file of the host keys that were taken at first sight, when told to.
+
+    It lies outside of the lab's directory: hosts are looked at before there is one.
+    """
+    return paths.state / "host-keys" / name
 
 
 @dataclass(slots=True)
@@ -69,6 +81,18 @@ class Lab:
         return self.paths.lab(self.record.name)
 
     @property
+    def machines(self) -> Machines:
+        """Return what its nodes run on: the sandbox, or machines of an inventory."""
+        if not self.record.hosts:
+            return Sandboxed(self.record.name, self.sandbox, self.keys)
+        hosts = {host.name: host for host in self.record.hosts.values()}
+        return OwnHosts(hosts, self.ssh(), self.keys.known_hosts)
+
+    def ssh(self) -> Ssh:
+        """Return how machines of an inventory are logged in to: as the caller would."""
+        return Ssh(self.paths.caller.home, accepted_keys(self.paths, self.record.name))
+
+    @property
     def kubeconfig(self) -> Path:
         return self.directory / "kubeconfig"
 
@@ -85,10 +109,16 @@ class Lab:
         records.save(self.paths, self.record)
         self.sandbox = replace(self.sandbox, nodes=self.record.nodes)
 
+    def set_hosts(self, hosts: Mapping[int, Host]) -> None:
+        """Change which machines of an inventory the lab's nodes are."""
+        changed = self.record.with_hosts(hosts)
+        records.save(self.paths, changed)
+        self.record = changed
+
     def access(self, admin: str) -> Access:
-        """Return the admin's access to the API as the host reaches it: over loopback."""
-        access = kubeconfig.parse(admin, origin="admin.conf of n1")
-        return replace(access, server=self._api_url())
+        """Return the admin's access to the API as this host reaches it."""
+        access = kubeconfig.parse(admin, origin="admin.conf of the first server")
+        return replace(access, server=self.api_urls()[0])
 
     def write_kubeconfig(self, admin: str) -> None:
         text = kubeconfig.render(self.access(admin), name=f"lab-{self.record.name}")
@@ -102,7 +132,7 @@ class Lab:
             return False
         expected = self.record.identity
         return bool(
-            expected and access.ca_sha256 == expected.ca_sha256 and access.server == self._api_url()
+            expected and access.ca_sha256 == expected.ca_sha256 and access.server in self.api_urls()
         )
 
     def connect(self, *, timeout_s: float = 10) -> Client:
@@ -112,12 +142,30 @@ class Lab:
                 f"lab {self.record.name!r} has no cluster yet",
                 hint=f"lab up --name {self.record.name}",
             )
+        text = self.kubeconfig.read_text()
+        *others, last = self._ways(text)
+        for way in others:
+            with suppress(ClusterUnreachable):
+                return self._connect(way, timeout_s)
+        return self._connect(last, timeout_s)
+
+    def _connect(self, text: str, timeout_s: float) -> Client:
+        assert self.record.identity
         return identity.connect(
-            self.kubeconfig.read_text(),
-            self.record.identity,
-            origin=str(self.kubeconfig),
-            timeout_s=timeout_s,
+            text, self.record.identity, origin=str(self.kubeconfig), timeout_s=timeout_s
         )
 
-    def _api_url(self) -> str:
-        return f"https://127.0.0.1:{self.record.api_port}"
+    def _ways(self, text: str) -> list[str]:
+        """Return the kubeconfig for each server that can be asked, as it is first of all."""
+        urls = self.api_urls()
+        if len(urls) == 1:
+            return [text]
+        access = kubeconfig.parse(text, origin=str(self.kubeconfig))
+        others = [replace(access, server=url) for url in urls if url != access.server]
+        return [text, *(kubeconfig.render(each, name=self.record.name) for each in others)]
+
+    def api_urls(self) -> list[str]:
+        """Return where this host finds the API: on loopback, or at each server of an inventory."""
+        if self.record.hosts:
+            return [f"https://{node.address}:{API_PORT}" for node in self.record.server_nodes]
+        return [f"https://127.0.0.1:{self.record.api_port}"]

@@ -41,6 +41,7 @@ def add(
     bounds: Bounds = BOUNDS,
 ) -> Result:
     """Add `count` nodes with the lowest free numbers, and return when the lab is ready."""
+    _refuse_own(Lab.load(paths, name))
     require_root("node add")
     with exclusive(paths, name):
         lab = _require_up(paths, name)
@@ -49,6 +50,14 @@ def add(
         done = Done()
         converge(lab, choose(lab.record.distribution), bounds, progress, done)
         return Result(lab.record, tuple(done.actions))
+
+
+def _refuse_own(lab: Lab) -> None:
+    if lab.record.hosts:
+        raise InvalidValue(
+            f"the nodes of lab {lab.record.name!r} are machines of an inventory",
+            hint="add them to the file, then lab up --inventory FILE",
+        )
 
 
 def new_nodes(present: tuple[Node, ...], count: int, *, server: bool) -> tuple[Node, ...]:
@@ -88,7 +97,8 @@ def remove(
 
     `force` does without draining, and gives up what only this node has.
     """
-    require_root("node remove")
+    if not Lab.load(paths, name).record.hosts:
+        require_root("node remove")
     with exclusive(paths, name):
         lab = Lab.load(paths, name)
         node = find_node(lab.record.nodes, node_name)
@@ -107,9 +117,9 @@ def remove(
 
 
 def _refuse_second(lab: Lab) -> None:
-    if lab.record.removing:
+    if lab.record.leaver:
         raise LabError(
-            f"the removal of n{lab.record.removing} was cut short and comes first",
+            f"the removal of {lab.record.leaver.name} was cut short and comes first",
             hint=f"lab up --name {lab.record.name}",
         )
 
@@ -123,9 +133,9 @@ def _refuse_first(lab: Lab, node: Node) -> None:
 
 
 def _drain(lab: Lab, client: Client, node: Node, progress: Progress) -> None:
-    if not lab.sandbox.is_running(node):
+    if node.name not in lab.machines.running([node]):
         raise LabError(
-            f"{node.name} is powered off, so nothing on it can be moved away in order",
+            f"{node.name} does not answer, so nothing on it can be moved away in order",
             hint=f"lab up --name {lab.record.name}, or lab node remove --force {node.name}",
         )
     held = drain.bound_to_node(drain.pods_on(client, node.name))

@@ -30,7 +30,8 @@ class Facts:
     lead to the lab from the host's loopback, `doors` those that do not. `unready` says in a
     word why the cluster has to be looked at again, and is empty for one that is as it was when
     it was last checked. `upgrade_to` is a newer version, if there is one, and `outdated` the
-    nodes that do not have it, in their order.
+    nodes that do not have it, in their order. `own` is what the nodes get where they are machines
+    of an inventory, such as "kubeadm v1.36.3"; they have their power from elsewhere.
     """
 
     nodes: tuple[Node, ...]
@@ -49,6 +50,7 @@ class Facts:
     version: str = ""
     upgrade_to: str = ""
     outdated: tuple[Node, ...] = ()
+    own: str = ""
 
     @property
     def is_up(self) -> bool:
@@ -65,6 +67,11 @@ class Done:
 
     def add(self, target: str, action: str) -> None:
         self.actions.append(Action(target, action))
+
+
+def preparation(own: str) -> str:
+    """Return what is done first with a node; `own` is as in `Facts`."""
+    return f"install {own}" if own else "prepare"
 
 
 def plan(facts: Facts) -> tuple[Action, ...]:
@@ -127,7 +134,7 @@ def _cluster_steps(facts: Facts) -> Iterator[Action]:
     new = [node for node in facts.nodes if node.name not in facts.joined]
     first = next(node for node in facts.nodes if node.is_server)
     for node in new:
-        yield Action(node.name, "prepare", "it is not part of the cluster")
+        yield Action(node.name, preparation(facts.own), "it is not part of the cluster")
         if node == first:
             yield Action(node.name, "make cluster", "there is none")
         else:
@@ -141,4 +148,20 @@ def _after_leaving(facts: Facts) -> Facts:
     """Return what is there when the stop or down that was cut short has ended."""
     if facts.leaving == "stop":
         return replace(facts, network=False, running=frozenset(), doors=facts.all_doors)
+    if facts.own:
+        return of_own(facts.nodes, facts.own, facts.unbuilt)
     return Facts(nodes=facts.nodes, unbuilt=facts.unbuilt)
+
+
+def of_own(nodes: tuple[Node, ...], own: str, unbuilt: tuple[str, ...]) -> Facts:
+    """Return what is found of machines of an inventory that are no nodes yet."""
+    return Facts(
+        nodes=nodes,
+        own=own,
+        unbuilt=unbuilt,
+        network=True,
+        keys=True,
+        running=frozenset(node.name for node in nodes),
+        all_doors=(),
+        doors=(),
+    )

@@ -11,6 +11,7 @@ from lab.lifecycle.lab import Lab
 from lab.machines import forwarder
 from lab.machines.forwarder import Forward
 from lab.machines.processes import ProcessId, is_alive
+from lab.machines.topology import API_PORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +26,19 @@ class Door:
         return f"{lab_id}{self.suffix}"
 
 
-API = Door("", 6443, 6443)
+API = Door("", API_PORT, API_PORT)
 # Every node leads to the service by this port; the server is the one that no fault touches.
 SERVICE = Door("-service", 30080, 8080)
 DOORS = (API, SERVICE)
 
 
 def is_published(lab: Lab, door: Door = API) -> bool:
-    """Whether the door is open and leads where it should."""
+    """Whether the door is open and leads where it should.
+
+    The API of machines of an inventory is reached where it is, without a door.
+    """
+    if lab.record.hosts:
+        return door is API
     return _running(lab, door) is not None and _recorded(lab, door).get("hosts") == list(
         _leads_to(lab, door)
     )
@@ -45,6 +51,8 @@ def is_all_published(lab: Lab) -> bool:
 
 def publish(lab: Lab) -> None:
     """Open the API's door, and the service's if the lab has one."""
+    if lab.record.hosts:
+        return
     _publish_api(lab)
     if lab.record.service_port:
         publish_service(lab)

@@ -1,7 +1,7 @@
 """What lab remembers of a lab it made: `lab.json` in the lab's directory."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -9,6 +9,7 @@ from typing import Any, Self
 from lab.errors import InvalidValue, LabError, NoSuchLab
 from lab.files import write_json
 from lab.kube.identity import Identity
+from lab.machines.inventory import Host
 from lab.machines.topology import MAX_NODES, Node, check_lab_name, is_lab_name, nodes_of
 from lab.paths import Paths
 
@@ -25,7 +26,8 @@ class Record:
     as these are 1 to `node_count`. `joined` holds the names of nodes that are known to be part of
     the cluster. `leaving` is the command, stop or down, that began to take the lab away and has
     not ended, `removing` the number of a node that is being removed, or 0,
-    `upgrading` the version that an upgrade brings, from its begin to its end.
+    `upgrading` the version that an upgrade brings, from its begin to its end. `hosts` are the
+    machines of an inventory by the number of their node, and empty where lab made the nodes.
     """
 
     name: str
@@ -45,11 +47,19 @@ class Record:
     numbers: tuple[int, ...] = ()
     removing: int = 0
     upgrading: str = ""
+    hosts: Mapping[int, Host] = field(default_factory=dict)
     format: int = field(default=FORMAT)
 
     @property
     def nodes(self) -> tuple[Node, ...]:
+        if self.hosts:
+            return nodes_from(self.hosts)
         return nodes_of(self.numbers or range(1, self.node_count + 1), self.servers)
+
+    @property
+    def leaver(self) -> Node | None:
+        """Return the node that is being removed, if there is one."""
+        return next((node for node in self.nodes if node.number == self.removing), None)
 
     @property
     def staying(self) -> tuple[Node, ...]:
@@ -81,10 +91,23 @@ class Record:
             numbers=tuple(node.number for node in kept),
             servers=tuple(node.number for node in kept if node.is_server),
             joined=tuple(name for name in self.joined if name in names),
+            hosts={n.number: self.hosts[n.number] for n in kept if n.number in self.hosts},
         )
+
+    def with_hosts(self, hosts: Mapping[int, Host]) -> Self:
+        """Return the record with these machines as its nodes."""
+        return replace(self, hosts=dict(hosts)).with_nodes(nodes_from(hosts))
 
     def with_joined(self, *names: str) -> Self:
         return replace(self, joined=tuple(sorted({*self.joined, *names})))
+
+
+def nodes_from(hosts: Mapping[int, Host]) -> tuple[Node, ...]:
+    """Return the nodes that machines of an inventory are, by their numbers."""
+    return tuple(
+        Node(number, is_server=host.is_server, called=host.name, at=host.address)
+        for number, host in sorted(hosts.items())
+    )
 
 
 def load(paths: Paths, name: str) -> Record:
@@ -123,10 +146,14 @@ def parse(value: Any, *, origin: str, name: str) -> Record:
                 "joined": tuple(value["joined"]),
                 "servers": tuple(value.get("servers", (1,))),
                 "numbers": tuple(value.get("numbers", ())),
+                "hosts": {
+                    int(number): Host.from_dict(host)
+                    for number, host in value.get("hosts", {}).items()
+                },
             }
         )
         _check_nodes(record)
-    except (TypeError, ValueError, KeyError, InvalidValue) as exc:
+    except (TypeError, ValueError, KeyError, AttributeError, InvalidValue) as exc:
         raise LabError(f"{origin} is damaged ({exc})", hint=hint) from exc
     return record
 
@@ -153,7 +180,9 @@ def unknown(name: str) -> Record:
 
 
 def save(paths: Paths, record: Record) -> None:
-    write_json(paths.lab(record.name) / FILE, asdict(record), owner=paths.caller)
+    hosts = {str(number): host.to_dict() for number, host in record.hosts.items()}
+    value = asdict(replace(record, hosts={})) | {"hosts": hosts}
+    write_json(paths.lab(record.name) / FILE, value, owner=paths.caller)
 
 
 def names(paths: Paths) -> list[str]:

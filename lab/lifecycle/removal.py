@@ -5,11 +5,11 @@ Every step looks first, so that a removal which was cut short goes on from where
 
 from contextlib import suppress
 
-from lab.errors import LabError, NoSpace
+from lab.errors import LabError, NodeUnreachable, NoSpace
 from lab.kube import nodes as kube_nodes
-from lab.lifecycle import etcd, publish
+from lab.lifecycle import etcd, own_hosts, publish
 from lab.lifecycle.bounds import Bounds
-from lab.lifecycle.cluster import Cluster, start_child
+from lab.lifecycle.cluster import Cluster, bind, start_child
 from lab.lifecycle.lab import Lab
 from lab.lifecycle.plan import Done
 from lab.machines.topology import Node
@@ -32,13 +32,13 @@ def end_removal(lab: Lab, distribution: Distribution, bounds: Bounds, progress: 
     with progress.task(f"Removing the machine {node.name}"):
         _delete_machine(lab, node)
     lab.set_nodes(lab.record.staying, removing=0)
-    if node.is_server:
+    if node.is_server or lab.record.hosts:
         _tell_others(lab, distribution, progress)
 
 
 def _leave_etcd(lab: Lab, node: Node, distribution: Distribution) -> None:
     """Have the server leave by itself if it runs; what is left of it then is taken out."""
-    if lab.sandbox.is_running(node):
+    if lab.machines.running([node]):
         with suppress(LabError), start_child(lab) as child:
             child.run(distribution.leave_phase(node), lambda host, name: None)
     first = lab.record.server_nodes[0]
@@ -48,6 +48,9 @@ def _leave_etcd(lab: Lab, node: Node, distribution: Distribution) -> None:
 
 
 def _delete_machine(lab: Lab, node: Node) -> None:
+    if lab.record.hosts:
+        _give_back(lab, node)
+        return
     lab.sandbox.destroy([node])
     for change in lab.journal.open_changes():
         if (change.kind, change.what) == ("machine", node.name):
@@ -57,11 +60,27 @@ def _delete_machine(lab: Lab, node: Node) -> None:
         file.unlink(missing_ok=True)
 
 
+def _give_back(lab: Lab, node: Node) -> None:
+    """Take all off the host; one that cannot be reached is left to `lab down`."""
+    changes = [
+        change
+        for change in lab.journal.open_changes()
+        if (change.kind, change.what) == (own_hosts.KIND, node.name)
+    ]
+    failure = own_hosts.take_off(lab, changes).get(node.name)
+    if failure and not isinstance(failure, NodeUnreachable):
+        raise failure
+    for change in changes if not failure else []:
+        lab.journal.undone(change)
+
+
 def _tell_others(lab: Lab, distribution: Distribution, progress: Progress) -> None:
     """Tell nodes and forwarder which servers there are now."""
     publish.publish(lab)
-    running = tuple(node for node in lab.record.nodes if lab.sandbox.is_running(node))
-    phase = distribution.know_phase(running, lab.record.nodes)
+    names = lab.machines.running(lab.record.nodes)
+    running = tuple(node for node in lab.record.nodes if node.name in names)
+    bound = bind(lab, distribution, lab.record.artifacts, progress)
+    phase = bound.know_phase(running, lab.record.nodes)
     if phase is None:
         return
     with progress.task("Telling all nodes where the API is"), start_child(lab) as child:

@@ -42,7 +42,7 @@ class Status:
 
 def status(paths: Paths, name: str) -> Status:
     lab = Lab.load(paths, name)
-    running = {node.name for node in lab.record.nodes if lab.sandbox.is_running(node)}
+    running = lab.machines.running(lab.record.nodes)
     found, problem = _ask_cluster(lab) if running else ({}, "")
     lines = tuple(
         _line(node, node.name in running, found.get(node.name)) for node in lab.record.nodes
@@ -52,7 +52,7 @@ def status(paths: Paths, name: str) -> Status:
         state=judge(lines, complete=lab.record.is_complete),
         distribution=lab.record.distribution,
         version=lab.record.version,
-        api=f"https://127.0.0.1:{lab.record.api_port}" if publish.is_published(lab) else "",
+        api=lab.api_urls()[0] if publish.is_published(lab) else "",
         service=f"http://127.0.0.1:{lab.record.service_port}"
         if publish.is_published(lab, publish.SERVICE)
         else "",
@@ -88,7 +88,10 @@ def _brief(paths: Paths, name: str) -> tuple[str, int]:
         return "damaged", 0
     if not lab.record.is_complete:
         return "incomplete", lab.record.node_count
-    running = any(map(lab.sandbox.is_running, lab.record.nodes))
+    if lab.record.hosts:
+        # Nobody is asked for a list, and lab has no power over them.
+        return "hosts", lab.record.node_count
+    running = lab.machines.running(lab.record.nodes)
     return "running" if running else "stopped", lab.record.node_count
 
 

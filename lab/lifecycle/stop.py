@@ -1,6 +1,6 @@
 """Stop a lab's nodes and keep their disks, or start them again."""
 
-from lab.errors import LabError
+from lab.errors import InvalidValue, LabError
 from lab.lifecycle import publish
 from lab.lifecycle.lab import Lab, require_root
 from lab.lifecycle.lock import exclusive
@@ -15,13 +15,22 @@ def stop(paths: Paths, name: str, *, progress: Progress) -> bool:
     Everything but the disks is given back to the host, so a stopped lab costs
     only their space; `lab start` or `lab up` makes the rest again.
     """
+    _refuse_own(Lab.load(paths, name))
     require_root("stop")
-    Lab.load(paths, name)
     with exclusive(paths, name):
         lab = Lab.load(paths, name)
         if lab.record.leaving == "down":
             raise LabError(f"lab {name!r} is half removed", hint=f"lab down --name {name}")
         return stop_nodes(lab, progress)
+
+
+def _refuse_own(lab: Lab) -> None:
+    if lab.record.hosts:
+        raise InvalidValue(
+            f"the nodes of lab {lab.record.name!r} are machines of an inventory: "
+            "lab has no power over them",
+            hint=f"lab down --name {lab.record.name} takes the cluster off them",
+        )
 
 
 def stop_nodes(lab: Lab, progress: Progress) -> bool:

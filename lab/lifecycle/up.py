@@ -14,21 +14,24 @@ from pathlib import Path
 from lab import artifacts
 from lab.errors import InvalidValue, LabError
 from lab.files import make_dir, write_json
-from lab.lifecycle import facts, publish
+from lab.lifecycle import facts, own_hosts, publish
 from lab.lifecycle import record as records
 from lab.lifecycle.bounds import BOUNDS, Bounds
 from lab.lifecycle.cluster import Cluster, start_child
 from lab.lifecycle.down import remove
+from lab.lifecycle.enlist import enlist
 from lab.lifecycle.fitness import require_fit_host
 from lab.lifecycle.lab import Lab, require_root
 from lab.lifecycle.lock import exclusive
+from lab.lifecycle.own_hosts import Inventory
 from lab.lifecycle.plan import HOST, Action, Done, plan
-from lab.lifecycle.record import Record
+from lab.lifecycle.record import Record, nodes_from
 from lab.lifecycle.removal import end_removal
 from lab.lifecycle.stop import stop_nodes
 from lab.lifecycle.upgrade import Upgrade
 from lab.lifecycle.versions import is_wanted
 from lab.machines import keys, netns, network, sysctls
+from lab.machines.inventory import Host
 from lab.machines.topology import ID_LENGTH, Node, check_lab_name, make_nodes
 from lab.paths import Paths
 from lab.progress import Progress
@@ -53,12 +56,18 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How many nodes and servers; None means as many as the lab has, or six and one."""
+    """How many nodes and servers; None means as many as the lab has, or six and one.
+
+    With an `inventory` its machines are the nodes.
+    """
 
     nodes: int | None = None
     servers: int | None = None
+    inventory: Inventory | None = None
 
     def make_nodes(self) -> tuple[Node, ...]:
+        if self.inventory:
+            return nodes_from(dict(enumerate(self.inventory.hosts, start=1)))
         nodes = DEFAULT_NODES if self.nodes is None else self.nodes
         return make_nodes(nodes, 1 if self.servers is None else self.servers)
 
@@ -77,29 +86,34 @@ def up(
 
     With `upgrades` also: to bring it to the version of `distribution`.
     """
-    require_root("up")
     check_lab_name(name)
     nodes = wanted.make_nodes()
+    if not _own(_find(paths, name, wanted), wanted):
+        require_root("up")
     done = Done()
     with exclusive(paths, name):
         lab = _find(paths, name, wanted)
+        inventory = _own(lab, wanted)
         present = lab.record.version if lab else distribution.version
         upgrades = upgrades and is_wanted(
             present, distribution.version, name=name, can=distribution.upgrades
         )
-        is_fine = lab and not lab.record.removing and is_up(lab)
+        is_same = lab is None or inventory is None or not _newcomers(lab, inventory)
+        is_fine = lab and is_same and not lab.record.removing and is_up(lab)
         if lab and is_fine and not upgrades:
             return Result(lab.record, ())
-        nodes = lab.record.nodes if lab else nodes
         if lab and not _end_leaving(lab, progress, done):
-            lab = None
-        if lab and lab.record.removing:
-            done.add(f"n{lab.record.removing}", "remove")
+            nodes, lab = lab.record.nodes, None
+        if inventory:
+            _look_at(paths, name, lab, inventory, distribution, progress)
+        if lab and lab.record.leaver:
+            done.add(lab.record.leaver.name, "remove")
             # It is taken out of a cluster that runs: the host may have been off meanwhile.
-            prepare_host(lab, progress, done)
-            boot(lab, distribution, bounds, progress, done)
+            ready_machines(lab, distribution, bounds, progress, done)
             end_removal(lab, distribution, bounds, progress)
-        lab = lab or create(paths, name, nodes, distribution, progress, done)
+        if lab and inventory:
+            lab.set_hosts(_enlist(lab, inventory))
+        lab = lab or create(paths, name, nodes, distribution, progress, done, inventory=inventory)
         if not is_fine:
             converge(lab, distribution, bounds, progress, done)
         if upgrades:
@@ -108,14 +122,70 @@ def up(
 
 
 def plan_up(
-    paths: Paths, name: str, *, wanted: Wanted, distribution: Distribution
+    paths: Paths, name: str, *, wanted: Wanted, distribution: Distribution, progress: Progress
 ) -> tuple[Action, ...]:
-    """Return what `up` would do now; writes nothing."""
+    """Return what `up` would do now; writes nothing, and looks at machines of an inventory.
+
+    Raises HostUnfit with all that keeps any of them from being a node.
+    """
     check_lab_name(name)
     nodes = wanted.make_nodes()
     lab = _find(paths, name, wanted)
-    found = facts.of_lab(lab, distribution) if lab else facts.of_new_lab(paths, nodes, distribution)
-    return plan(found)
+    inventory = _own(lab, wanted)
+    if inventory and (lab is None or _newcomers(lab, inventory) or not is_up(lab)):
+        _look_at(paths, name, lab, inventory, distribution, progress)
+    if lab:
+        return plan(facts.of_lab(lab, distribution, newcomers=_coming(lab, inventory)))
+    make = facts.of_new_hosts if inventory else facts.of_new_lab
+    return plan(make(paths, nodes, distribution))
+
+
+def _own(lab: Lab | None, wanted: Wanted) -> Inventory | None:
+    """Return the inventory that is given, or else the one that the lab was made with."""
+    if wanted.inventory or lab is None or not lab.record.hosts:
+        return wanted.inventory
+    return Inventory(tuple(lab.record.hosts.values()))
+
+
+def _enlist(lab: Lab, inventory: Inventory) -> dict[int, Host]:
+    leaver = lab.record.removing
+    staying = {number: host for number, host in lab.record.hosts.items() if number != leaver}
+    return enlist(staying, inventory.hosts, name=lab.record.name)
+
+
+def _newcomers(lab: Lab, inventory: Inventory) -> tuple[Host, ...]:
+    """Return the machines of the file that are not in the lab yet."""
+    known = {host.name for host in lab.record.hosts.values()}
+    return tuple(h for h in _enlist(lab, inventory).values() if h.name not in known)
+
+
+def _coming(lab: Lab, inventory: Inventory | None) -> tuple[Node, ...]:
+    """Return the nodes that the lab would get."""
+    if inventory is None:
+        return ()
+    known = {node.number for node in lab.record.nodes}
+    enlisted = _enlist(lab, inventory)
+    return tuple(node for node in nodes_from(enlisted) if node.number not in known)
+
+
+def _look_at(
+    paths: Paths,
+    name: str,
+    lab: Lab | None,
+    inventory: Inventory,
+    distribution: Distribution,
+    progress: Progress,
+) -> None:
+    """Look at all machines before anything is put on any; those that are no nodes must be fit."""
+    joined = lab.record.joined if lab else ()
+    own_hosts.inspect(
+        inventory,
+        [host for host in inventory.hosts if host.name not in joined],
+        distribution,
+        ssh=own_hosts.ssh_of(paths, name, inventory),
+        lab_id=lab.record.lab_id if lab else "",
+        progress=progress,
+    )
 
 
 def is_up(lab: Lab) -> bool:
@@ -150,6 +220,11 @@ def _find(paths: Paths, name: str, wanted: Wanted) -> Lab | None:
         return None
     lab = Lab.load(paths, name)
     record = lab.record
+    if wanted.inventory and not record.hosts:
+        raise InvalidValue(
+            f"lab {name!r} has nodes that lab made, and --inventory names others",
+            hint=f"lab up --name OTHER --inventory FILE, or lab down --name {name} first",
+        )
     if wanted.nodes not in (None, record.node_count):
         raise InvalidValue(
             f"lab {name!r} has {record.node_count} nodes and --nodes is {wanted.nodes}",
@@ -170,10 +245,13 @@ def create(
     distribution: Distribution,
     progress: Progress,
     done: Done,
+    *,
+    inventory: Inventory | None = None,
 ) -> Lab:
     """Build what is missing and make the lab's directory and record; no node yet."""
-    recipes = distribution.recipes()
-    require_fit_host(paths, recipes, node_count=len(nodes))
+    recipes = distribution.host_recipes() if inventory else distribution.recipes()
+    if not inventory:
+        require_fit_host(paths, recipes, node_count=len(nodes))
     for missing in artifacts.missing(recipes, paths):
         done.add(HOST, f"build {missing}")
     built = artifacts.ensure(recipes, paths=paths, progress=progress)
@@ -181,7 +259,7 @@ def create(
         for artifact in built.values():
             artifacts.verify(artifact, thorough=True)
     directory = paths.lab(name)
-    if not directory.exists():
+    if not directory.exists() and not inventory:
         take_fingerprint(paths, name)
     make_dir(directory, owner=paths.caller, mode=0o700)
     record = Record(
@@ -193,6 +271,7 @@ def create(
         distribution=distribution.name,
         version=distribution.version,
         artifacts={key: str(artifact.path) for key, artifact in built.items()},
+        hosts=dict(enumerate(inventory.hosts, start=1)) if inventory else {},
     )
     records.save(paths, record)
     return Lab.open(paths, record)
@@ -202,16 +281,38 @@ def converge(
     lab: Lab, distribution: Distribution, bounds: Bounds, progress: Progress, done: Done
 ) -> None:
     """Do what is missing, with the lab's lock held."""
-    prepare_host(lab, progress, done)
+    if not lab.record.hosts:
+        prepare_host(lab, progress, done)
     cluster = Cluster(lab, distribution, bounds, progress, done)
     lab.update(gate_passed=False)
     if cluster.needs_provisioning():
         with start_child(lab) as child:
-            boot(lab, distribution, bounds, progress, done)
+            power_on(lab, distribution, bounds, progress, done)
             cluster.provision(child)
     else:
-        boot(lab, distribution, bounds, progress, done)
+        power_on(lab, distribution, bounds, progress, done)
     cluster.check()
+
+
+def ready_machines(
+    lab: Lab, distribution: Distribution, bounds: Bounds, progress: Progress, done: Done
+) -> None:
+    """Return when all nodes that stay can be logged in to."""
+    if not lab.record.hosts:
+        prepare_host(lab, progress, done)
+    power_on(lab, distribution, bounds, progress, done)
+
+
+def power_on(
+    lab: Lab, distribution: Distribution, bounds: Bounds, progress: Progress, done: Done
+) -> None:
+    """Boot the nodes that do not run; of machines that lab did not make, require that they do."""
+    if not lab.record.hosts:
+        boot(lab, distribution, bounds, progress, done)
+        return
+    with progress.task("Logging in to all hosts"):
+        own_hosts.require_reachable(lab)
+        own_hosts.ready(lab)
 
 
 def prepare_host(lab: Lab, progress: Progress, done: Done) -> None:

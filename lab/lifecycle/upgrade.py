@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from lab import artifacts
 from lab.kube import nodes as kube_nodes
 from lab.lifecycle.bounds import Bounds
-from lab.lifecycle.cluster import Cluster, start_child
+from lab.lifecycle.cluster import Cluster, bind, start_child
+from lab.lifecycle.facts import recipes_of
 from lab.lifecycle.lab import Lab
 from lab.lifecycle.plan import HOST, Done
 from lab.lifecycle.versions import remaining
@@ -34,6 +35,7 @@ class Upgrade:
     def run(self) -> None:
         """Upgrade what is left, then see that everything works."""
         new = self._bring_artifacts()
+        self.distribution = bind(self.lab, self.distribution, new, self.progress)
         version = self.distribution.version
         left = remaining(self.lab.record.nodes, kube_nodes.list_nodes(self.lab.connect()), version)
         self.lab.update(gate_passed=False, upgrading=version)
@@ -57,7 +59,7 @@ class Upgrade:
         neither is removed below them.
         """
         record = self.lab.record
-        recipes = self.distribution.recipes()
+        recipes = recipes_of(self.lab, self.distribution)
         for missing in artifacts.missing(recipes, self.lab.paths):
             self.done.add(HOST, f"build {missing}")
         built = artifacts.ensure(recipes, paths=self.lab.paths, progress=self.progress)

@@ -136,16 +136,20 @@ def run(host: Host, script: str, *, ssh: Ssh, timeout_s: float = SCRIPT_BOUND_S)
     return classify(host, ended, known_hosts=str(ssh.known_hosts(host)))
 
 
-def ssh_command(host: Host, ssh: Ssh, *remote: str) -> list[str]:
-    """Return the command that logs in to a host and runs `remote` there, words of its shell."""
+def ssh_command(host: Host, ssh: Ssh, *remote: str, terminal: bool = False) -> list[str]:
+    """Return the command that logs in to a host and runs `remote` there, words of its shell.
+
+    With a `terminal` they are what somebody types into.
+    """
     options = {
         "StrictHostKeyChecking": "accept-new" if ssh.accept_new else "yes",
         "ConnectTimeout": str(ssh.connect_bound_s),
         "UserKnownHostsFile": " ".join(map(_quoted, _known_hosts(host, ssh))),
         **({"IdentitiesOnly": "yes"} if host.key else {}),
         **_FIXED,
+        **({"RequestTTY": "force"} if terminal else {}),
     }
-    keys = (host.key,) if host.key else _own_keys(ssh.home)
+    keys = (host.key,) if host.key else own_keys(ssh.home)
     named = [*options.items(), *(("IdentityFile", _quoted(key)) for key in keys)]
     flags = [part for key, value in named for part in ("-o", f"{key}={value}")]
     config = config_of(host.config, ssh.home)
@@ -177,7 +181,7 @@ def _known_hosts(host: Host, ssh: Ssh) -> list[Path]:
     return [*([ssh.accepted] if ssh.accepted else []), ssh.known_hosts(host)]
 
 
-def _own_keys(home: Path) -> tuple[Path, ...]:
+def own_keys(home: Path) -> tuple[Path, ...]:
     """Return the caller's own keys where ssh would take those of root instead."""
     if home == Path(pwd.getpwuid(os.geteuid()).pw_dir):
         return ()

@@ -8,9 +8,9 @@ import ipaddress
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from lab.machines.topology import MAX_NODES, SERVER_COUNTS
 
@@ -102,6 +102,23 @@ class Host:
     hostname: str
     known_as: str
     config: Path | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it, without `data`, which is the inventory's."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in values.items()
+            if name != "data"
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        paths = {
+            name: Path(value[name]) if value[name] else None
+            for name in ("key", "known_hosts", "config")
+        }
+        return cls(**{**value, **paths, "data": {}})
 
 
 def find_entries(groups: Mapping[str, Group]) -> tuple[Entry, ...]:

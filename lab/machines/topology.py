@@ -15,6 +15,7 @@ SERVICE_SUBNET = ipaddress.ip_network("10.96.0.0/16")
 CLUSTER_DNS = SERVICE_SUBNET[10]
 # The name by which every node finds the servers, whichever of them answers.
 API_NAME = "lab-api"
+API_PORT = 6443
 SERVER_COUNTS = (1, 3)
 
 # Links are named vb-<id>-n12, and the kernel takes 15 characters.
@@ -24,18 +25,23 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,22}[a-z0-9])?")
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One machine of a lab: `n1` and up, its number is its place in every address."""
+    """One machine of a lab: `n1` and up, its number is its place in every address.
+
+    A machine that lab did not make has a name and an address of its own, `called` and `at`.
+    """
 
     number: int
     is_server: bool = field(default=False, compare=False)
+    called: str = field(default="", compare=False)
+    at: str = field(default="", compare=False)
 
     @property
     def name(self) -> str:
-        return f"n{self.number}"
+        return self.called or f"n{self.number}"
 
     @property
     def address(self) -> str:
-        return str(SUBNET[10 + self.number])
+        return self.at or str(SUBNET[10 + self.number])
 
     @property
     def pod_subnet(self) -> str:

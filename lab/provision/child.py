@@ -6,15 +6,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any, Protocol, Self
 
 from lab.errors import ProvisionFailed
-from lab.machines import netns
-from lab.machines.keys import Keys
 from lab.provision.diagnosis import Facts, Failure, redact, tell
 
 Report = Callable[[str, str], None]
@@ -58,12 +56,23 @@ class Story:
     last: dict[str, str] = field(default_factory=dict)
 
 
-class Child:
-    """One provisioning child, inside the lab's network namespace; a context manager."""
+class Login(Protocol):
+    """How the nodes of a lab are reached."""
 
-    def __init__(self, namespace: str, keys: Keys, log: Path) -> None:
-        self._namespace = namespace
-        self._keys = keys
+    def command(self, argv: Sequence[str]) -> list[str]:
+        """Return `argv` so that it runs where the nodes can be reached from."""
+        ...
+
+    def reach(self, target: Target) -> dict[str, Any]:
+        """Return what pyinfra's SSH connector has to know of a node."""
+        ...
+
+
+class Child:
+    """One provisioning child, where it reaches the nodes; a context manager."""
+
+    def __init__(self, login: Login, log: Path) -> None:
+        self._login = login
         self._log = log
         self._process: subprocess.Popen[str] | None = None
         self._events: queue.Queue[dict[str, Any] | None] = queue.Queue()
@@ -73,7 +82,7 @@ class Child:
         argv = [sys.executable, "-P", "-m", "lab.provision.worker"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                netns.command(self._namespace, argv),
+                self._login.command(argv),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -154,9 +163,9 @@ class Child:
 
     def _request(self, phase: Phase) -> dict[str, Any]:
         return {
-            "hosts": [asdict(target) for target in phase.targets],
-            "key": str(self._keys.login),
-            "known_hosts": str(self._keys.known_hosts),
+            "hosts": [
+                asdict(target) | {"ssh": self._login.reach(target)} for target in phase.targets
+            ],
         }
 
     def _collect(self, stream: IO[str]) -> None:

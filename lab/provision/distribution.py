@@ -7,6 +7,7 @@ from typing import Protocol
 
 from lab.artifacts.k3s import K3sChoice
 from lab.artifacts.recipe import Recipe
+from lab.artifacts.uploads import Upload
 from lab.errors import InvalidValue
 from lab.machines.topology import Node
 from lab.provision.child import Phase
@@ -20,6 +21,18 @@ class Settings:
     version: str
     images_key: str
     cgroup_driver: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What there is to know where the nodes are machines of an inventory.
+
+    `owner` is the mark that they get, "ID NAME" of the lab; `uploads` what they get, by the
+    names of `Distribution.host_uploads`.
+    """
+
+    owner: str
+    uploads: Mapping[str, Upload]
 
 
 Outputs = Mapping[str, str]
@@ -47,6 +60,14 @@ class Distribution(Protocol):
         """Return the artifacts its nodes are made from."""
         ...
 
+    def host_recipes(self) -> tuple[Recipe, ...]:
+        """Return the artifacts that machines of an inventory get something of."""
+        ...
+
+    def host_uploads(self) -> Mapping[str, tuple[str, tuple[str, ...]]]:
+        """Return name → the artifact it is of, and the files of it; none for all."""
+        ...
+
     def layers(self, trees: Mapping[str, Path]) -> tuple[Path, ...]:
         """Choose from artifact name → tree the layers below a node's disk, topmost first."""
         ...
@@ -66,8 +87,11 @@ class Distribution(Protocol):
         """Whether nodes are admitted by a bootstrap token, which the API has to know."""
         ...
 
-    def bind(self, artifacts: Mapping[str, str]) -> "Distribution":
-        """Return it with what it has to know of the built artifacts, paths by name."""
+    def bind(self, artifacts: Mapping[str, str], ground: Ground | None = None) -> "Distribution":
+        """Return it with what it has to know of the built artifacts, paths by name.
+
+        `ground` is given for machines of an inventory.
+        """
         ...
 
     def make_secrets(self) -> dict[str, str]: ...
@@ -105,6 +129,14 @@ class Distribution(Protocol):
         """Return the phase that brings a node to `version`; the first server goes first.
 
         `artifacts` are paths in the cache by name; nodes see it read-only at nspawn.STORE.
+        """
+        ...
+
+    def uninstall_script(self, *, owner: str) -> str:
+        """Return the shell script that takes all off a machine of an inventory, run as root.
+
+        It needs no artifact, so that it can be made when they are gone; it does nothing where
+        the mark is not `owner`'s.
         """
         ...
 

@@ -11,6 +11,8 @@ from lab.provision.steps import once
 # to go on: the configuration of the kernel is not shown to containers, and swap is the
 # host's affair. Everything else it finds is an error.
 IGNORED = ("SystemVerification", "Swap", "Mem", "NumCPU")
+# A host with a kernel of its own shows everything; how much memory is enough is asked before.
+IGNORED_ON_HOSTS = ("Swap", "Mem", "NumCPU")
 
 PROGRAMS = ("kubeadm", "kubectl", "kubelet", "kube-proxy")
 
@@ -32,9 +34,9 @@ def init_server() -> None:
     """Run `kubeadm init` and start kube-proxy.
 
     Data: what `prepare_node` reads, token (secret), token_ttl, cluster_name,
-    kubernetes_version, cluster_dns, single, elects.
+    kubernetes_version, cluster_dns, single, elects; own: whether the host is not lab's.
     """
-    run_kubeadm("init", render("kubeadm-init.yaml.j2", ignored=IGNORED))
+    run_kubeadm("init", render("kubeadm-init.yaml.j2", ignored=_ignored()))
     server.shell(
         name="Make kube-proxy's kubeconfig and start it",
         commands=[f"{{ {MAKE_KUBE_PROXY_CONFIG}; }} && systemctl start kube-proxy"],
@@ -63,9 +65,9 @@ def join_agent() -> None:
     """Run `kubeadm join` against the pinned CA and start kube-proxy.
 
     Data: node_name, address, is_server, server_address, token (secret), ca_hash,
-    kube_proxy_config (secret).
+    kube_proxy_config (secret), own.
     """
-    run_kubeadm("join", render("kubeadm-join.yaml.j2", ignored=IGNORED))
+    run_kubeadm("join", render("kubeadm-join.yaml.j2", ignored=_ignored()))
     server.shell(
         name="Write kube-proxy's kubeconfig and start it",
         commands=[f"umask 077; cat > {KUBE_PROXY_CONFIG} && systemctl start kube-proxy"],
@@ -78,7 +80,7 @@ def upgrade_node() -> None:
     """Run the new kubeadm, then let the node's services run from the new programs.
 
     Data: programs (a directory on the node), images (an archive there), image_stamp,
-    kubernetes_version, first: whether it is the first server of the cluster to be upgraded.
+    kubernetes_version, own, first: whether it is the first server to be upgraded.
     """
     data = host.data
     once(
@@ -97,7 +99,7 @@ def upgrade_node() -> None:
             f"{verb} --config /run/lab/upgrade.yaml >> {log} 2>&1 || "
             f"{{ tail -n 20 {log} >&2; exit 1; }}"
         ],
-        _stdin=render("kubeadm-upgrade.yaml.j2", ignored=IGNORED),
+        _stdin=render("kubeadm-upgrade.yaml.j2", ignored=_ignored()),
         _timeout=300,
     )
     links = " && ".join(
@@ -119,6 +121,24 @@ def leave() -> None:
         commands=["kubeadm reset --force > /var/log/kubeadm-reset.log 2>&1"],
         _timeout=120,
     )
+
+
+@deploy("Remove kubeadm's node")
+def uninstall() -> None:
+    """Take off what the deploys here and in `node` put on, and what the node's programs made.
+
+    Data: owner, pod_subnets (of the peers), cluster_pod_subnet, service_subnet.
+    """
+    server.shell(
+        name="Remove the node and all it made",
+        commands=["sh -s"],
+        _stdin=render("kubeadm-uninstall.sh.j2"),
+        _timeout=180,
+    )
+
+
+def _ignored() -> tuple[str, ...]:
+    return IGNORED_ON_HOSTS if host.data.own else IGNORED
 
 
 def run_kubeadm(verb: str, config: str) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Any, Self
@@ -23,12 +23,16 @@ from lab.machines.topology import (
     make_nodes,
 )
 from lab.provision.child import Phase, Target
-from lab.provision.distribution import Outputs, Settings
-from lab.provision.phases import api_addresses, name_range
+from lab.provision.distribution import Ground, Outputs, Settings
+from lab.provision.phases import RELEASE, api_addresses, name_range
+from lab.provision.rendering import in_turn, render_text
 
 TOKEN_TTL = "1h0m0s"  # noqa: S105 - a duration
 # Topmost first: Debian is above the programs, so that it decides who owns a directory.
 LAYERS = ("noderoot", "kubernetes", "containerd", "cni", "images")
+
+# What a host gets of the layers; its Debian, or whatever it has, stays as it is.
+PROGRAM_ARTIFACTS = ("kubernetes", "containerd", "cni")
 
 _TOKEN_ALPHABET = string.ascii_lowercase + string.digits
 
@@ -70,8 +74,12 @@ def ca_hash(ca_pem: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Kubeadm:
-    """Upstream Kubernetes by kubeadm; implements `lab.provision.distribution.Distribution`."""
+    """Upstream Kubernetes by kubeadm; implements `lab.provision.distribution.Distribution`.
 
+    `ground` is bound where the nodes are machines of an inventory.
+    """
+
+    ground: Ground | None = None
     name: str = "kubeadm"
     coredns_image: str = kubeimages.COREDNS
     probe_image: str = kubeimages.PROBE
@@ -89,8 +97,18 @@ class Kubeadm:
     def layers(self, trees: Mapping[str, Path]) -> tuple[Path, ...]:
         return tuple(trees[name] for name in LAYERS)
 
-    def bind(self, artifacts: Mapping[str, str]) -> Self:
-        return self
+    def host_recipes(self) -> tuple[Recipe, ...]:
+        return tuple(recipe for recipe in kubeadm_recipes() if recipe.name != "noderoot")
+
+    def host_uploads(self) -> dict[str, tuple[str, tuple[str, ...]]]:
+        images: dict[str, tuple[str, tuple[str, ...]]] = {
+            archive: ("images", (f"{kubeimages.DIRECTORY}/{archive}",))
+            for archive in (_archive(True), _archive(False))
+        }
+        return {**{name: (name, ()) for name in PROGRAM_ARTIFACTS}, **images}
+
+    def bind(self, artifacts: Mapping[str, str], ground: Ground | None = None) -> Self:
+        return replace(self, ground=ground)
 
     def make_secrets(self) -> dict[str, str]:
         return {"token": make_token()}
@@ -103,14 +121,14 @@ class Kubeadm:
         secrets: Mapping[str, str],
         new: tuple[Node, ...],
     ) -> Phase:
-        server = nodes[0]
+        servers = [node for node in nodes if node.is_server]
+        server = servers[0]
         targets = [
-            _target(node, ("prepare_node",), _node_data(node, nodes, settings))
+            _target(node, (*self._first(), "prepare_node"), self._node_data(node, nodes, settings))
             for node in new
             if node != server
         ]
-        servers = [node for node in nodes if node.is_server]
-        data = _node_data(server, nodes, settings) | {
+        data = self._node_data(server, nodes, settings) | {
             "token": secrets["token"],
             "token_ttl": TOKEN_TTL,
             "cluster_name": settings.cluster_name,
@@ -119,7 +137,7 @@ class Kubeadm:
             "single": len(nodes) == 1,
             "elects": len(servers) > 1,
         }
-        deploys = ("prepare_node", "init_server") if server in new else ()
+        deploys = (*self._first(), "prepare_node", "init_server") if server in new else ()
         # The keys leave the first server only for those that share them.
         keys = {"pki": PKI_OUTPUT} if any(node in new for node in servers[1:]) else {}
         first = _target(server, deploys, data, read=SERVER_OUTPUTS | keys)
@@ -130,7 +148,7 @@ class Kubeadm:
         )
 
     def join_server_phase(self, server: Node, nodes: tuple[Node, ...], outputs: Outputs) -> Phase:
-        data = _join_data(server, nodes[0], outputs) | {"pki": outputs["pki"]}
+        data = self._join_data(server, nodes, outputs) | {"pki": outputs["pki"]}
         return Phase(
             f"joining {server.name} as a server", (_target(server, ("join_server",), data),)
         )
@@ -139,7 +157,7 @@ class Kubeadm:
         self, agents: tuple[Node, ...], nodes: tuple[Node, ...], outputs: Outputs
     ) -> Phase:
         targets = tuple(
-            _target(node, ("join_agent",), _join_data(node, nodes[0], outputs)) for node in agents
+            _target(node, ("join_agent",), self._join_data(node, nodes, outputs)) for node in agents
         )
         return Phase(f"joining {name_range(agents)}", targets)
 
@@ -148,7 +166,8 @@ class Kubeadm:
             _target(
                 node,
                 ("know_servers",),
-                {"api_name": API_NAME, "servers": api_addresses(node, all_nodes)},
+                {"api_name": API_NAME, "servers": api_addresses(node, all_nodes)}
+                | (self._routes(node, all_nodes) if self.ground else {}),
             )
             for node in nodes
         )
@@ -159,32 +178,91 @@ class Kubeadm:
             PurePath(STORE, PurePath(artifacts[name]).name, "tree")
             for name in ("kubernetes", "images")
         )
-        archive = "server.tar" if node.is_server else "agent.tar"
         data = {
             "programs": str(programs / kubeimages.PROGRAMS),
-            "images": str(images / kubeimages.DIRECTORY / archive),
+            "images": str(images / kubeimages.DIRECTORY / _archive(node.is_server)),
             "image_stamp": PurePath(artifacts["images"]).name.rsplit("-", 1)[-1],
             "kubernetes_version": self.version,
+            "own": bool(self.ground),
             "first": first,
-        }
-        return Phase(
-            f"upgrading {node.name}", (_target(node, ("upgrade_node",), data),), timeout_s=420
-        )
+        } | self._ground_data(node)
+        deploys = (*self._first()[1:2], "upgrade_node")
+        return Phase(f"upgrading {node.name}", (_target(node, deploys, data),), timeout_s=420)
 
     def leave_phase(self, node: Node) -> Phase:
         return Phase(f"taking {node.name} out of the cluster", (_target(node, ("leave",), {}),))
 
+    def uninstall_script(self, *, owner: str) -> str:
+        data = {
+            "owner": owner,
+            # Of every node there can be: it may be one that others were removed before.
+            "pod_subnets": [peer.pod_subnet for peer in make_nodes(MAX_NODES)],
+            "cluster_pod_subnet": str(POD_SUBNET),
+            "service_subnet": str(SERVICE_SUBNET),
+        }
+        texts = (render_text(name, data) for name in ("kubeadm-uninstall.sh.j2", RELEASE))
+        return in_turn(*texts)
 
-def _join_data(node: Node, server: Node, outputs: Outputs) -> dict[str, Any]:
-    return {
-        "node_name": node.name,
-        "address": node.address,
-        "is_server": node.is_server,
-        "server_address": server.address,
-        "token": outputs["token"],
-        "ca_hash": ca_hash(outputs["ca"]),
-        "kube_proxy_config": outputs["kube_proxy_config"],
-    }
+    def _first(self) -> tuple[str, ...]:
+        """Return the deploys that come before all others on a host that is not lab's."""
+        return ("claim", "bring") if self.ground else ()
+
+    def _join_data(self, node: Node, nodes: tuple[Node, ...], outputs: Outputs) -> dict[str, Any]:
+        return {
+            "node_name": node.name,
+            "address": node.address,
+            "is_server": node.is_server,
+            "server_address": next(each for each in nodes if each.is_server).address,
+            "token": outputs["token"],
+            "ca_hash": ca_hash(outputs["ca"]),
+            "kube_proxy_config": outputs["kube_proxy_config"],
+            "own": bool(self.ground),
+        }
+
+    def _node_data(self, node: Node, nodes: tuple[Node, ...], settings: Settings) -> dict[str, Any]:
+        return {
+            "node_name": node.name,
+            "is_server": node.is_server,
+            "api_name": API_NAME,
+            "servers": api_addresses(node, nodes),
+            "pause_image": kubeimages.PAUSE,
+            "image_archive": _archive(node.is_server),
+            "image_stamp": settings.images_key,
+            "cgroup_driver": settings.cgroup_driver,
+            "own": bool(self.ground),
+            **self._routes(node, nodes),
+            **self._ground_data(node),
+        }
+
+    def _routes(self, node: Node, nodes: tuple[Node, ...]) -> dict[str, Any]:
+        """Return which pods are behind which node.
+
+        In the sandbox of every node there can be, so that one that is added later need not be
+        told of.
+        """
+        peers = nodes if self.ground else make_nodes(MAX_NODES)
+        return {
+            "address": node.address,
+            "pod_subnet": node.pod_subnet,
+            "cluster_pod_subnet": str(POD_SUBNET),
+            "service_subnet": str(SERVICE_SUBNET),
+            "peers": [
+                {"pod_subnet": peer.pod_subnet, "address": peer.address}
+                for peer in peers
+                if peer != node
+            ],
+        }
+
+    def _ground_data(self, node: Node) -> dict[str, Any]:
+        if not self.ground:
+            return {}
+        wanted = (*PROGRAM_ARTIFACTS, _archive(node.is_server))
+        uploads = [asdict(self.ground.uploads[name]) for name in wanted]
+        return {"owner": self.ground.owner, "uploads": uploads}
+
+
+def _archive(is_server: bool) -> str:
+    return "server.tar" if is_server else "agent.tar"
 
 
 def _target(
@@ -194,27 +272,3 @@ def _target(
     read: Mapping[str, str] = MappingProxyType({}),
 ) -> Target:
     return Target(node.name, node.address, deploys, data, dict(read))
-
-
-def _node_data(node: Node, nodes: tuple[Node, ...], settings: Settings) -> dict[str, Any]:
-    # Of every node there can be, so that one that is added later need not be told of.
-    peers = [
-        {"pod_subnet": peer.pod_subnet, "address": peer.address}
-        for peer in make_nodes(MAX_NODES)
-        if peer != node
-    ]
-    return {
-        "node_name": node.name,
-        "address": node.address,
-        "is_server": node.is_server,
-        "api_name": API_NAME,
-        "servers": api_addresses(node, nodes),
-        "pod_subnet": node.pod_subnet,
-        "cluster_pod_subnet": str(POD_SUBNET),
-        "service_subnet": str(SERVICE_SUBNET),
-        "peers": peers,
-        "pause_image": kubeimages.PAUSE,
-        "image_archive": "server.tar" if node.is_server else "agent.tar",
-        "image_stamp": settings.images_key,
-        "cgroup_driver": settings.cgroup_driver,
-    }

@@ -3,26 +3,25 @@
 They read only `host.data`, so that a plain pyinfra run can use them as well.
 """
 
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pyinfra.api.deploy import deploy
 from pyinfra.context import host
 
+from lab.provision.rendering import render_text
 from lab.provision.steps import NodeFile, once, unpack
 
-TEMPLATES = Path(__file__).parent / "templates"
 IMAGES = "/usr/share/lab/images"
 UNITS = "/etc/systemd/system"
 
 API_HOSTS = "/etc/lab/api-hosts"
+ROUTES = f"{UNITS}/lab-routes.service"
 FILES = {
     API_HOSTS: "api-hosts.j2",
     "/etc/sysctl.d/90-lab.conf": "90-lab.conf.j2",
     "/etc/cni/net.d/10-lab.conflist": "10-lab.conflist.j2",
     "/etc/containerd/config.toml": "containerd.toml.j2",
-    f"{UNITS}/lab-routes.service": "lab-routes.service.j2",
+    ROUTES: "lab-routes.service.j2",
     f"{UNITS}/containerd.service": "containerd.service.j2",
     f"{UNITS}/kubelet.service": "kubelet.service.j2",
     f"{UNITS}/kube-proxy.service": "kube-proxy.service.j2",
@@ -64,9 +63,15 @@ def prepare_node() -> None:
 
 @deploy("Know the servers")
 def know_servers() -> None:
-    """Tell the node by which addresses the API is found. Data: api_name, servers."""
-    files = {API_HOSTS: NodeFile(render(FILES[API_HOSTS]))}
-    unpack("Write where the API is", files, then=KNOW_SERVERS, kind="servers")
+    """Tell the node by which addresses the API is found. Data: api_name, servers.
+
+    With `peers` in the data also, which pods are behind which of them, as `prepare_node` has it.
+    """
+    paths = [API_HOSTS, *([ROUTES] if host.data.get("peers") else [])]
+    files = {path: NodeFile(render(FILES[path])) for path in paths}
+    routes = " && systemctl daemon-reload && systemctl restart lab-routes"
+    then = KNOW_SERVERS + (routes if ROUTES in files else "")
+    unpack("Write where the API is", files, then=then, kind="servers")
 
 
 def node_files() -> dict[str, NodeFile]:
@@ -81,7 +86,4 @@ def node_files() -> dict[str, NodeFile]:
 
 def render(template: str, **values: Any) -> str:
     """Render a template with the host's data; one that it misses is an error."""
-    environment = Environment(  # noqa: S701 - configuration files, not HTML
-        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True
-    )
-    return environment.get_template(template).render(host.data.dict(), **values)
+    return render_text(template, {**host.data.dict(), **values})

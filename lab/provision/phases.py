@@ -2,6 +2,9 @@
 
 from lab.machines.topology import Node
 
+# Removes lab's mark from a host, when all else is gone.
+RELEASE = "host-release.sh.j2"
+
 
 def name_range(nodes: tuple[Node, ...]) -> str:
     """Return `n2`, `n2 to n6`, or `n2, n5 and n6` where some are left out."""

@@ -8,9 +8,11 @@ _COMMON = "awk base64 find flock grep install mktemp readlink sed sha256sum syst
 _OF_K3S = "ip journalctl umount"
 # losetup, mount, cp: kubernetes 1.36, cmd/kubeadm/app/preflight/checks_linux.go, addExecChecks;
 # conntrack is none of them since 1.32. iptables-save and -restore: kube-proxy's
-# pkg/util/iptables/iptables.go. Whole paths: lab-routes.service calls them so.
+# pkg/util/iptables/iptables.go; runc: containerd runs containers by it. Whole paths:
+# lab-routes.service calls them so.
 _OF_KUBEADM = (
-    "/sbin/ip /usr/sbin/iptables iptables-restore iptables-save cp curl losetup mount sysctl umount"
+    "/sbin/ip /usr/sbin/iptables iptables-restore iptables-save cp curl losetup mount runc sysctl "
+    "umount"
 )
 PROGRAMS = {
     "k3s": tuple(f"{_COMMON} {_OF_K3S}".split()),
@@ -37,6 +39,7 @@ PACKAGES = {
     "mktemp": ("coreutils",),
     "mount": ("mount", "util-linux"),
     "readlink": ("coreutils",),
+    "runc": ("runc",),
     "sed": ("sed",),
     "sha256sum": ("coreutils",),
     "sysctl": ("procps", "procps-ng"),

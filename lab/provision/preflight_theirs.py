@@ -16,7 +16,6 @@ CLAIMED = (
             "containerd",
             "containerd-shim-runc-v2",
             "ctr",
-            "runc",
         )
     ),
     *(f"/usr/local/sbin/{name}" for name in ("kubeadm-once", "wait-for-api")),

@@ -29,7 +29,6 @@ monkey.patch_all()
 
 import json  # noqa: E402 - everything else must be imported after patching
 import logging  # noqa: E402
-import os  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 from typing import Any  # noqa: E402
@@ -44,7 +43,7 @@ from pyinfra.api.operations import run_ops  # noqa: E402
 from pyinfra.api.state import BaseStateCallback, State  # noqa: E402
 from typing_extensions import override  # noqa: E402
 
-from lab.provision import k3s, kubeadm, node  # noqa: E402
+from lab.provision import hosts, k3s, kubeadm, node  # noqa: E402
 from lab.provision.steps import Stamps  # noqa: E402
 
 DEPLOYS = {
@@ -55,6 +54,10 @@ DEPLOYS = {
     "join_agent": kubeadm.join_agent,
     "upgrade_node": kubeadm.upgrade_node,
     "leave": kubeadm.leave,
+    "uninstall": kubeadm.uninstall,
+    "claim": hosts.claim,
+    "bring": hosts.bring,
+    "release": hosts.release,
     "k3s_prepare": k3s.prepare,
     "k3s_server": k3s.server,
     "k3s_agent": k3s.agent,
@@ -86,7 +89,8 @@ def main() -> None:
 
 def run_phase(request: dict[str, Any]) -> None:
     requested = {host["name"]: host for host in request["hosts"]}
-    hosts = [(name, _data(host, request)) for name, host in requested.items()]
+    # What the deploys read, and what pyinfra needs to reach the host.
+    hosts = [(name, host["data"] | host["ssh"]) for name, host in requested.items()]
     # FAIL_PERCENT 0: by default pyinfra goes on with the hosts that are left.
     state = State(Inventory((hosts, {})), Config(FAIL_PERCENT=0))
     state.add_callback_handler(Reporter())
@@ -129,25 +133,16 @@ def _failures(state: Any) -> Iterator[dict[str, str]]:
                 break
 
 
-def _data(host: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
-    """Return what pyinfra needs to reach the host, and what the host's deploys read."""
-    data: dict[str, Any] = host["data"]
-    return data | {
-        "ssh_hostname": host["address"],
-        "ssh_user": "root",
-        "ssh_key": request["key"],
-        "ssh_known_hosts_file": request["known_hosts"],
-        "ssh_strict_host_key_checking": "yes",
-        # The calling user's own configuration must not change how a lab is reached.
-        "ssh_config_file": os.devnull,
-    }
-
-
 def _read(host: Any, commands: dict[str, str]) -> dict[str, str]:
     """Run read-only commands; what they print goes to the parent only, never to a log."""
     answers = {}
     for key, command in commands.items():
-        ok, output = host.run_shell_command(command, print_output=False, print_input=False)
+        ok, output = host.run_shell_command(
+            command,
+            print_output=False,
+            print_input=False,
+            _sudo=bool(host.data.get("_sudo")),
+        )
         if not ok:
             raise PyinfraError(f"`{command}` failed on {host.name}")
         answers[key] = output.stdout

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from lab import artifacts
 from lab.artifacts.recipe import Artifact
 from lab.artifacts.serviceimages import OBSERVER, POSTGRES, RELEASES, service_recipes
-from lab.errors import LabError, RequestRefused, ServiceNotDeployed, ServiceNotReady
+from lab.errors import InvalidValue, LabError, RequestRefused, ServiceNotDeployed, ServiceNotReady
 from lab.kube import apply, manifests
 from lab.kube.client import Client
 from lab.lifecycle import publish
@@ -66,9 +66,19 @@ def deploy(
     manifests.read_values("chirps", wish.profile)
     with exclusive(paths, name):
         lab = Lab.load(paths, name)
+        _refuse_own_hosts(lab)
         if not is_cluster_up(lab):
             raise LabError(f"lab {name!r} is not up", hint=f"sudo lab up --name {name}")
         return Deployment(lab, wish, progress, timeout_s).run()
+
+
+def _refuse_own_hosts(lab: Lab) -> None:
+    if lab.record.hosts:
+        raise InvalidValue(
+            f"the nodes of lab {lab.record.name!r} are machines of an inventory, and the service's "
+            "images are brought to nodes of lab's own only",
+            hint="sudo lab up --name sandbox, and there lab deploy",
+        )
 
 
 @dataclass(slots=True)

@@ -5,12 +5,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lab.errors import MachineError, NoSpace
+from lab.errors import MachineError, NodeUnreachable, NoSpace
 from lab.journal import Change
 from lab.lifecycle import down
 from lab.lifecycle import record as records
 from lab.lifecycle.lab import Lab
 from lab.lifecycle.record import Record
+from lab.machines.host_failure import Failure, Kind
+from lab.machines.hosts import Answer
+from lab.machines.inventory import Host
 from lab.machines.sandbox import Sandbox
 from lab.paths import Paths
 from lab.progress import Silent
@@ -215,3 +218,85 @@ def test_what_is_being_removed_does_not_count_as_complete() -> None:
     assert whole.is_complete
     assert not replace(whole, leaving="down").is_complete
     assert replace(whole, leaving="stop").is_complete
+
+
+HOSTS = {
+    number: Host(
+        name=f"k{number}",
+        address=f"192.0.2.{number}",
+        user="root",
+        port=22,
+        key=None,
+        known_hosts=None,
+        is_server=number == 1,
+        sudo=False,
+        data={},
+        hostname=f"k{number}",
+        known_as=f"k{number}",
+    )
+    for number in (1, 2, 3)
+}
+
+
+@pytest.fixture
+def on_hosts(paths: Paths) -> Lab:
+    paths.lab("lab").mkdir(parents=True)
+    record = RECORD.with_hosts(HOSTS)
+    records.save(paths, record)
+    lab = Lab.open(paths, record)
+    for host in HOSTS.values():
+        lab.journal.intend(
+            "host", host.name, host=host.to_dict(), owner="zzzz lab", distribution="kubeadm"
+        )
+    return lab
+
+
+Ran = dict[str, str]
+"""Name of the host → the script that it was given."""
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
+    """Take note of scripts instead of running them; k2 cannot be reached."""
+    scripts: Ran = {}
+
+    def run_on_all(hosts: list[Host], script: str, **_: object) -> dict[str, Answer | Failure]:
+        scripts.update({host.name: script for host in hosts})
+        gone = {
+            host.name: Failure(Kind.UNREACHABLE, host, "connection refused", "ssh k2")
+            for host in hosts
+            if host.name == "k2"
+        }
+        return {host.name: Answer("", "") for host in hosts} | gone
+
+    monkeypatch.setattr("lab.machines.hosts.run_on_all", run_on_all)
+    return scripts
+
+
+@pytest.mark.usefixtures("on_hosts")
+def test_all_is_taken_off_machines_of_an_inventory_and_one_that_is_gone_is_named(
+    paths: Paths, ran: Ran
+) -> None:
+    with pytest.raises(NodeUnreachable, match="k2"):
+        remove(paths)
+
+    assert sorted(ran) == ["k1", "k2", "k3"]
+    assert all("'zzzz lab'" in script for script in ran.values())
+    assert [c.what for c in Lab.load(paths, "lab").journal.open_changes()] == ["k2"]
+
+
+@pytest.mark.usefixtures("on_hosts", "ran")
+def test_a_machine_that_is_gone_for_good_is_forgotten_by_force(paths: Paths) -> None:
+    down.remove(paths, "lab", Silent(), force=True)
+
+    assert not paths.lab("lab").exists()
+
+
+def test_machines_are_given_back_also_without_a_record(
+    paths: Paths, on_hosts: Lab, ran: Ran
+) -> None:
+    (on_hosts.directory / "lab.json").write_text("{")
+
+    down.remove(paths, "lab", Silent(), force=True)
+
+    assert sorted(ran) == ["k1", "k2", "k3"]

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from lab.lifecycle.plan import Action, Facts, plan
-from lab.machines.topology import make_nodes
+from lab.lifecycle.plan import Action, Facts, of_own, plan
+from lab.machines.topology import Node, make_nodes
 
 NODES = make_nodes(4, servers=3)
 NAMES = frozenset(node.name for node in NODES)
@@ -118,3 +118,39 @@ def test_a_lab_that_is_stopped_is_brought_up_before_it_is_upgraded() -> None:
 
     assert found.index(("n1", "boot")) < found.index(("host", "build x"))
     assert found.count(("cluster", "check")) == 2
+
+
+def test_machines_of_an_inventory_need_nothing_on_this_host() -> None:
+    hosts = (Node(1, is_server=True, called="k1", at="192.0.2.11"), Node(2, called="k2"))
+
+    assert steps(of_own(hosts, "kubeadm v1.36.3", ())) == [
+        ("k1", "install kubeadm v1.36.3"),
+        ("k1", "make cluster"),
+        ("k2", "install kubeadm v1.36.3"),
+        ("k2", "join"),
+        ("host", "write kubeconfig"),
+        ("cluster", "check"),
+    ]
+
+
+def test_a_new_machine_of_an_inventory_is_installed_and_joins() -> None:
+    hosts = (Node(1, is_server=True, called="k1"), Node(2, called="k2"), Node(3, called="k3"))
+    known = frozenset({"k1", "k2"})
+    facts = replace(
+        of_own(hosts, "k3s v1.36.3+k3s1", ()), joined=known, kubeconfig=True, unready="k3 is new"
+    )
+
+    assert steps(facts) == [
+        ("k3", "install k3s v1.36.3+k3s1"),
+        ("k3", "join"),
+        ("cluster", "check"),
+    ]
+
+
+def test_after_a_removal_that_was_cut_short_the_machines_of_an_inventory_are_installed_anew() -> (
+    None
+):
+    hosts = (Node(1, is_server=True, called="k1"),)
+    facts = replace(of_own(hosts, "kubeadm v1.36.3", ()), leaving="down", joined=frozenset({"k1"}))
+
+    assert steps(facts)[:2] == [("host", "end down"), ("k1", "install kubeadm v1.36.3")]

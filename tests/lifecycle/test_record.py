@@ -10,6 +10,7 @@ from lab.errors import InvalidValue, LabError, NoSuchLab
 from lab.kube.identity import Identity
 from lab.lifecycle import record as records
 from lab.lifecycle.record import Record
+from lab.machines.inventory import Host
 from lab.machines.topology import nodes_of
 from lab.paths import Paths
 
@@ -158,3 +159,61 @@ def test_a_lab_with_a_node_that_is_being_removed_is_not_complete() -> None:
 
     assert record.is_complete
     assert not replace(record, removing=6).is_complete
+
+
+K1 = Host(
+    name="k1",
+    address="192.0.2.11",
+    user="ops",
+    port=2222,
+    key=Path("/home/me/.ssh/lab"),
+    known_hosts=None,
+    is_server=True,
+    sudo=True,
+    data={"_sudo": True, "secret": "hunter2"},
+    hostname="k1.example",
+    known_as="[k1.example]:2222",
+)
+K3 = replace(K1, name="k3", address="192.0.2.13", is_server=False, key=None)
+
+
+@pytest.fixture
+def with_hosts(paths: Paths, saved: Record) -> Record:
+    record = saved.with_hosts({1: K1, 3: K3})
+    records.save(paths, record)
+    return record
+
+
+def test_machines_of_an_inventory_are_kept_with_how_they_are_reached(
+    paths: Paths, with_hosts: Record
+) -> None:
+    found = records.load(paths, "lab")
+
+    assert found.hosts == {1: replace(K1, data={}), 3: replace(K3, data={})}
+    assert [(n.name, n.address, n.is_server) for n in found.nodes] == [
+        ("k1", "192.0.2.11", True),
+        ("k3", "192.0.2.13", False),
+    ]
+
+
+def test_other_data_of_an_inventory_is_not_kept(paths: Paths, with_hosts: Record) -> None:
+    assert "hunter2" not in (paths.lab("lab") / "lab.json").read_text()
+
+
+def test_a_machine_that_is_removed_is_forgotten_and_the_others_keep_their_numbers(
+    with_hosts: Record,
+) -> None:
+    more = with_hosts.with_hosts({1: K1, 2: replace(K3, name="k2"), 3: K3})
+
+    left = more.with_nodes(node for node in more.nodes if node.name != "k2")
+
+    assert (left.numbers, sorted(left.hosts), left.node_count) == ((1, 3), [1, 3], 2)
+
+
+@pytest.mark.parametrize("hosts", [["k1"], {"1": {}}, {"one": {}}, {"99": None}])
+def test_damaged_machines_are_told(paths: Paths, with_hosts: Record, hosts: object) -> None:
+    file = paths.lab("lab") / "lab.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"hosts": hosts}))
+
+    with pytest.raises(LabError, match="is damaged"):
+        records.load(paths, "lab")

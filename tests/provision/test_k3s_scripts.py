@@ -16,7 +16,7 @@ import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from typing_extensions import override
 
-from lab.provision.node import TEMPLATES
+from lab.provision.rendering import TEMPLATES
 
 Done = subprocess.CompletedProcess[str]
 CA = b"-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.provision.node import TEMPLATES
+from lab.provision.rendering import TEMPLATES
 
 SCRIPT = TEMPLATES / "wait-for-k3s.sh.j2"
 READY = "Ready=True EtcdIsVoter=True "

@@ -16,7 +16,8 @@ from typing import Any
 from lab.artifacts import kubeadm_recipes, layout, locate
 from lab.files import make_dir
 from lab.journal import Journal
-from lab.machines import keys, network, placement, sysctls
+from lab.lifecycle.machines import Sandboxed
+from lab.machines import keys, placement, sysctls
 from lab.machines.keys import Keys
 from lab.machines.processes import current_boot_id
 from lab.machines.sandbox import Sandbox
@@ -70,7 +71,7 @@ class Two:
         names = {node.name for node in nodes}
         # The server is asked for its keys in the same phase, and there is none.
         phase = replace(phase, targets=tuple(t for t in phase.targets if t.name in names))
-        with Child(network.name(LAB_ID), self.keys, Path("/root/provision.log")) as child:
+        with Child(Sandboxed("two", self.sandbox, self.keys), Path("/root/provision.log")) as child:
             child.run(phase, lambda host, name: done.append(f"{host}: {name}"))
         return done
 

@@ -1,0 +1,201 @@
+"""Machines that somebody already has become the nodes of a lab, and are given back.
+
+Nothing is put on any of them before all have been looked at. What is put on is written down
+first, with all that taking it off needs: the inventory's file may be gone by then.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.artifacts import uploads
+from lab.artifacts.layout import place, split_name
+from lab.artifacts.recipe import architecture
+from lab.artifacts.uploads import Upload
+from lab.errors import LabError
+from lab.files import give_to, make_dir, write_atomic
+from lab.journal import Change
+from lab.lifecycle.lab import Lab, accepted_keys
+from lab.lifecycle.record import Record
+from lab.machines import hosts as machines
+from lab.machines.host_failure import Failure
+from lab.machines.hosts import Answer, Ssh
+from lab.machines.inventory import Host, check_hosts
+from lab.machines.topology import POD_SUBNET, SERVICE_SUBNET
+from lab.paths import Paths
+from lab.progress import Progress
+from lab.provision import preflight
+from lab.provision.distribution import Distribution, Ground, choose
+
+KIND = "host"
+LOOK_BOUND_S = 60.0
+REMOVE_BOUND_S = 300.0
+
+Tell = Callable[[str], None]
+Look = preflight.Facts | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What a user says of machines: which, and what may be done with them.
+
+    `adopt` takes a k3s over that lab did not make; `accept_new` takes host keys at first sight;
+    `tell` shows what is worth knowing and forbids nothing. Who `looks_only` writes nothing.
+    """
+
+    hosts: tuple[Host, ...]
+    adopt: bool = False
+    accept_new: bool = False
+    looks_only: bool = False
+    tell: Tell = field(default=lambda _: None)
+
+
+def owner_of(lab_id: str, name: str) -> str:
+    """Return the mark of a lab on a host."""
+    return f"{lab_id} {name}"
+
+
+def installed(record: Record) -> str:
+    """Return in words what machines of an inventory get; nothing where lab made the nodes."""
+    return f"{record.distribution} {record.version}" if record.hosts else ""
+
+
+def ssh_of(paths: Paths, name: str, inventory: Inventory) -> Ssh:
+    """Return how machines are logged in to, also those of a lab that is not there yet."""
+    accepted = accepted_keys(paths, name)
+    if inventory.accept_new and inventory.looks_only:
+        accepted = Path(os.devnull)
+    elif inventory.accept_new:
+        make_dir(accepted.parent, owner=paths.caller, mode=0o700)
+    return Ssh(paths.caller.home, accepted, accept_new=inventory.accept_new)
+
+
+def inspect(
+    inventory: Inventory,
+    chosen: Sequence[Host],
+    distribution: Distribution,
+    *,
+    ssh: Ssh,
+    lab_id: str,
+    progress: Progress,
+) -> None:
+    """Look at all hosts, changing nothing; those in `chosen` are to become nodes.
+
+    Raises HostUnfit with everything that is wrong with any of them, together.
+    """
+    wanted = preflight.Wanted(
+        distribution.name,
+        servers=frozenset(host.name for host in inventory.hosts if host.is_server),
+        architecture=architecture(),
+        adopt=inventory.adopt,
+        owner=lab_id,
+    )
+    with progress.task(f"Looking at {len(inventory.hosts)} hosts"):
+        found = _ask(inventory.hosts, preflight.script(distribution.name), ssh)
+        between = _judge_neighbours(inventory.hosts, found, wanted, ssh)
+    new = {host.name for host in chosen}
+    findings = [
+        finding
+        for finding in (*preflight.judge(found, wanted), *_of_networks(found), *between)
+        # What is a node already is judged by how it works.
+        if finding.node in new or not isinstance(found.get(finding.node), preflight.Facts)
+    ]
+    preflight.require_fit(findings)
+    for finding in preflight.warnings(findings):
+        inventory.tell(finding.text())
+
+
+def _ask(hosts: Sequence[Host], script: str, ssh: Ssh) -> dict[str, Look]:
+    """Return what the hosts said by name, or why nothing is known of one."""
+    began = time.time()
+    outcomes = machines.run_on_all(hosts, script, ssh=ssh, timeout_s=LOOK_BOUND_S)
+    ended = time.time()
+    return {
+        name: preflight.read_facts(each.out, began=began, ended=ended)
+        if isinstance(each, Answer)
+        else each
+        for name, each in outcomes.items()
+    }
+
+
+def _judge_neighbours(
+    hosts: Sequence[Host], found: Mapping[str, Look], wanted: preflight.Wanted, ssh: Ssh
+) -> list[preflight.Finding]:
+    usable = [host for host in hosts if isinstance(found[host.name], preflight.Facts)]
+    peers = [preflight.Peer(host.name, host.address, host.port) for host in usable]
+    seen = _ask(usable, preflight.neighbour_script(peers), ssh)
+    return list(preflight.judge_neighbours(seen, peers, wanted))
+
+
+def _of_networks(found: Mapping[str, Look]) -> Iterator[preflight.Finding]:
+    for name, facts in found.items():
+        nets = facts.networks if isinstance(facts, preflight.Facts) else ()
+        for problem in check_hosts((), pods=POD_SUBNET, services=SERVICE_SUBNET, node_nets=nets):
+            yield preflight.Finding(name, problem, "hosts in another network: these are fixed")
+
+
+def make_ground(
+    lab: Lab, distribution: Distribution, artifacts: Mapping[str, str], progress: Progress
+) -> Ground:
+    """Return what the hosts get of artifacts, paths by name, packed now where it was not."""
+    owner = owner_of(lab.record.lab_id, lab.record.name)
+    packed: dict[str, Upload] = {}
+    with progress.task("Packing what the hosts get"):
+        for name, (artifact, files) in distribution.host_uploads().items():
+            split = split_name(Path(artifacts[artifact]).name)
+            assert split, artifacts[artifact]
+            kept = place(*split, paths=lab.paths)
+            packed[name] = uploads.pack(kept, owner=lab.paths.caller, only=files)
+    return Ground(owner, packed)
+
+
+def ready(lab: Lab) -> None:
+    """Write down what is about to be put on, and whose host keys are known."""
+    make_dir(lab.keys.directory, owner=lab.paths.caller, mode=0o700)
+    hosts = lab.record.hosts.values()
+    accepted = accepted_keys(lab.paths, lab.record.name)
+    if accepted.exists():
+        give_to(accepted, lab.paths.caller)
+    known = "".join(machines.known_keys(host, lab.ssh()) for host in hosts)
+    write_atomic(lab.keys.known_hosts, known, owner=lab.paths.caller)
+    for host in hosts:
+        if host.name not in lab.record.joined:
+            lab.journal.intend_once(
+                KIND,
+                host.name,
+                host=host.to_dict(),
+                owner=owner_of(lab.record.lab_id, lab.record.name),
+                distribution=lab.record.distribution,
+            )
+
+
+def require_reachable(lab: Lab) -> None:
+    """Raise one error with every host that cannot be used now, and why."""
+    hosts = lab.record.hosts.values()
+    machines.require_all(machines.run_on_all(hosts, "true", ssh=lab.ssh(), timeout_s=LOOK_BOUND_S))
+
+
+def take_off(lab: Lab, changes: Iterable[Change]) -> dict[str, LabError]:
+    """Take off side by side what was put on hosts; return by name why it is not off somewhere."""
+    chosen = {change.what: change for change in changes if change.kind == KIND}
+    hosts = [Host.from_dict(change.undo["host"]) for change in chosen.values()]
+    outcomes: dict[str, machines.Outcome] = {}
+    for script, group in _by_script(hosts, chosen).items():
+        outcomes |= machines.run_on_all(group, script, ssh=lab.ssh(), timeout_s=REMOVE_BOUND_S)
+    return {
+        name: machines.error(each)
+        for name, each in outcomes.items()
+        if not isinstance(each, Answer)
+    }
+
+
+def _by_script(hosts: Sequence[Host], changes: Mapping[str, Change]) -> dict[str, list[Host]]:
+    """Return the script that takes all off → the hosts it is for; in most labs there is one."""
+    found: dict[str, list[Host]] = {}
+    for host in hosts:
+        undo = changes[host.name].undo
+        script = choose(undo["distribution"]).uninstall_script(owner=undo["owner"])
+        found.setdefault(script, []).append(host)
+    return found
