@@ -61,7 +61,8 @@ def import_bundle(file: Path, *, paths: Paths, progress: Progress) -> tuple[Arti
 
 def releases_of_first_use(incoming: list["Incoming"], paths: Paths) -> dict[str, dict[str, str]]:
     """Return k3s version → hashes that nobody knew; raise BundleInvalid for one that is not it."""
-    lock, trusted = k3s_lock.read(), {}
+    lock = k3s_lock.read()
+    trusted: dict[str, dict[str, str]] = {}
     for each in incoming:
         if each.manifest and each.manifest.name == k3s_bundle.NAME:
             version = k3s_bundle.version_of(each.manifest, each.file)

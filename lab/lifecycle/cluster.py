@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lab.errors import ClusterUnreachable, NotReady, RequestRefused
 from lab.files import write_json
@@ -85,11 +85,16 @@ class Cluster:
                 record.nodes,
                 self.distribution.probe_image,
                 timeout_s=self.bounds.nodes_s,
+                versions=record.versions,
             )
             self._wait_for_nodes(client, task)
         with self.progress.task("Checking DNS, pods and services from every node") as task:
             readiness.wait_for_network(
-                client, record.nodes, timeout_s=self.bounds.network_s, advance=task.advance
+                client,
+                record.nodes,
+                timeout_s=self.bounds.network_s,
+                advance=task.advance,
+                versions=record.versions,
             )
             readiness.remove_probes(client)
             # A node that boots again counts as Ready from before until its kubelet has
@@ -119,9 +124,12 @@ class Cluster:
                     raise NotReady(
                         f"the API server did not answer within {self.bounds.nodes_s:g} s "
                         f"({exc.message})",
-                        hint=f"lab logs {self.server.name} --unit kubelet",
+                        hint=f"lab logs {self.server.name} --unit {self._server_unit()}",
                     ) from exc
                 time.sleep(0.2)
+
+    def _server_unit(self) -> str:
+        return readiness.kubelet_unit(self.lab.record.versions, is_server=True)
 
     def _secrets(self) -> dict[str, str]:
         """Return what the cluster's nodes are admitted by; the same at each try if it must be."""
@@ -201,8 +209,10 @@ class Cluster:
     def _run(self, child: Child, phase: Phase) -> dict[str, dict[str, str]]:
         """Run a phase, showing its operations; return node → what was read from it."""
         title = phase.title[0].upper() + phase.title[1:]
+        servers = tuple(node.address for node in self.lab.record.server_nodes)
+        known = replace(phase, distribution=self.distribution.name, servers=servers)
         with self.progress.task(title) as task:
-            return child.run(phase, lambda host, name: task.advance(0, 0, f"{host}: {name}"))
+            return child.run(known, lambda host, name: task.advance(0, 0, f"{host}: {name}"))
 
     def settings(self) -> Settings:
         record = self.lab.record

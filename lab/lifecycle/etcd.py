@@ -5,6 +5,7 @@ with the certificates that the distribution put there, so no client program is n
 """
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from lab.lifecycle.lab import Lab
 from lab.machines.topology import Node
 
 BOUND_S = 20.0
+_SUFFIX = re.compile(r"-[0-9a-f]{8}\Z")
 # CA, certificate and key: kubeadm's page on certificates; k3s pkg/etcd, docs.k3s.io/datastore.
 _FILES = {
     "kubeadm": ("/etc/kubernetes/pki/etcd", "ca.crt", "server.crt", "server.key"),
@@ -46,7 +48,7 @@ def members(lab: Lab, asked: Node) -> tuple[Member, ...]:
         f"{curl} -X POST -d '{{}}' https://127.0.0.1:2379/v3/cluster/member/list",
         timeout_s=BOUND_S,
     )
-    found = parse(text)
+    found = parse(text, suffixed=lab.record.distribution == "k3s")
     checks = "\n".join(
         f'{curl} https://{member.address}:2379/health | grep -q \'"health":"true"\' && '
         f"echo {member.name}"
@@ -79,13 +81,17 @@ def _curl(lab: Lab) -> str:
     )
 
 
-def parse(text: str) -> tuple[Member, ...]:
-    """Read the answer of member/list; IDs are 64-bit numbers, written as text."""
+def parse(text: str, *, suffixed: bool = False) -> tuple[Member, ...]:
+    """Read the answer of member/list; IDs are 64-bit numbers, written as text.
+
+    `suffixed` where a member is called as its node and eight digits (k3s, pkg/etcd/etcd.go,
+    setName); its name is returned without them.
+    """
     try:
         return tuple(
             Member(
                 id=str(each["ID"]),
-                name=each.get("name", ""),
+                name=_SUFFIX.sub("", each.get("name", "")) if suffixed else each.get("name", ""),
                 address=each["peerURLs"][0].removeprefix("https://").rsplit(":", 1)[0],
                 learner=bool(each.get("isLearner")),
             )

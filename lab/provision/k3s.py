@@ -38,6 +38,7 @@ from lab.provision.node import UNITS, render
 from lab.provision.steps import NodeFile, Stamps, once, unpack
 
 PROGRAM = "/usr/local/bin/k3s"
+PROGRAMS = "/var/lib/lab/k3s-programs"
 STAGE = "/var/lib/lab/stage"
 IMAGES = f"{DATA}/agent/images"
 ETCD = f"{DATA}/server/db/etcd"
@@ -194,6 +195,8 @@ def _bring_program(on_node: str = "") -> None:
         name="Verify k3s and give it its name",
         commands=[
             f"{check} || {{ rm -f {staged}; echo 'the upload of k3s is damaged' >&2; exit 1; }}",
+            # Noted first: what is noted is lab's to remove, whichever release it is of.
+            f"echo {data.program_sha256} >> {PROGRAMS} && "
             f"install -o root -g root -m 0755 {staged} {PROGRAM}.new && "
             f"mv -f {PROGRAM}.new {PROGRAM} && rm -f {staged}",
         ],

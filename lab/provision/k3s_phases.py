@@ -22,10 +22,12 @@ from lab.artifacts.recipe import architecture as own_architecture
 from lab.machines.nspawn import STORE
 from lab.machines.topology import API_NAME, CLUSTER_DNS, POD_SUBNET, SERVICE_SUBNET, Node
 from lab.provision.child import Phase, Target
-from lab.provision.distribution import Outputs, Settings
+from lab.provision.distribution import Ground, Outputs, Settings
 from lab.provision.k3s_config import DATA, Cluster, ca_hash, check_token
-from lab.provision.phases import api_addresses, name_range
+from lab.provision.phases import RELEASE, api_addresses, name_range
+from lab.provision.rendering import in_turn, render_text
 
+UNINSTALL = "k3s-uninstall.sh.j2"
 LAYERS = ("noderoot", "k3s", "k3sprobe")
 TOKEN_BYTES = 32
 SERVER_WAIT_S = 180
@@ -90,15 +92,17 @@ class Files:
 class K3s:
     """k3s from its release; implements `lab.provision.distribution.Distribution`.
 
-    `architecture` is that of the nodes. With `uploads` they do not see the controller's cache.
-    `files` are known once it is bound.
+    `architecture` is that of the nodes; `adopt` allows to take over a k3s that lab did not put
+    there. `files` are known once it is bound, and `ground` where the nodes are machines of an
+    inventory, which do not see the controller's cache.
     """
 
     choice: K3sChoice = field(default_factory=K3sChoice)
     architecture: str = field(default_factory=own_architecture)
+    adopt: bool = False
     cluster: Cluster = SANDBOX
-    uploads: bool = False
     files: Files | None = None
+    ground: Ground | None = None
     name: str = "k3s"
     probe_image: str = kubeimages.PROBE
     coredns_image: str = ""
@@ -125,21 +129,17 @@ class K3s:
     def layers(self, trees: Mapping[str, Path]) -> tuple[Path, ...]:
         return tuple(trees[name] for name in LAYERS)
 
-    def for_hosts(self, *, architecture: str | None = None) -> Self:
-        """Return it for machines that are reached by SSH only, of this architecture."""
-        return replace(
-            self,
-            uploads=True,
-            cluster=HOSTS,
-            architecture=architecture or self.architecture,
-        )
+    def host_uploads(self) -> Mapping[str, tuple[str, tuple[str, ...]]]:
+        """Return nothing: program and images go as they are, they are packed already."""
+        return {}
 
-    def bind(self, artifacts: Mapping[str, str]) -> Self:
+    def bind(self, artifacts: Mapping[str, str], ground: Ground | None = None) -> Self:
         release, probe = (Path(artifacts[name]) / "tree" for name in ("k3s", "k3sprobe"))
         program, images = release / PROGRAM, release / IMAGES / images_file(self.architecture)
         archive = probe / IMAGES / ARCHIVE
         found = Files(program, images, archive, *map(_sha256, (program, images, archive)))
-        return replace(self, files=found)
+        cluster = HOSTS if ground else self.cluster
+        return replace(self, files=found, ground=ground, cluster=cluster)
 
     def make_secrets(self) -> dict[str, str]:
         return make_tokens()
@@ -149,19 +149,19 @@ class K3s:
         return None
 
     def upgrade_phase(self, node: Node, artifacts: Mapping[str, str], *, first: bool) -> Phase:
-        """Return the phase; what the nodes get is told by `artifacts`, wherever this is bound."""
+        """Return the phase; what the node gets is told by `artifacts`, whatever this is bound to."""
         data = {
             "node_name": node.name,
             "is_server": node.is_server,
             "first": first,
             "version": self.version,
             "wait_s": _wait_s(node),
-            **self.bind(artifacts)._new_files(),
+            **self.bind(artifacts, self.ground)._new_files(),
         }
         return Phase(
             f"upgrading {node.name}",
             (Target(node.name, node.address, ("k3s_upgrade",), data),),
-            timeout_s=UPLOAD_BOUND_S if self.uploads else UPGRADE_BOUND_S,
+            timeout_s=UPLOAD_BOUND_S if self.ground else UPGRADE_BOUND_S,
         )
 
     def start_phase(
@@ -174,17 +174,22 @@ class K3s:
     ) -> Phase:
         first = next(node for node in nodes if node.is_server)
         targets = [
-            Target(node.name, node.address, ("k3s_prepare",), self._data(node, nodes, {}, ""))
+            Target(
+                node.name,
+                node.address,
+                (*self._claim(), "k3s_prepare"),
+                self._data(node, nodes, {}, ""),
+            )
             for node in new
             if node != first
         ]
         data = self._data(first, nodes, secrets, "")
-        deploys = ("k3s_server",) if first in new else ()
+        deploys = (*self._claim(), "k3s_server") if first in new else ()
         title = f"preparing {name_range(new)}" if new else f"asking {first.name} for its keys"
         return Phase(
             title + (f", starting the server on {first.name}" if first in new else ""),
             (Target(first.name, first.address, deploys, data, dict(OUTPUTS)), *targets),
-            timeout_s=UPLOAD_BOUND_S if self.uploads and new else START_BOUND_S,
+            timeout_s=UPLOAD_BOUND_S if self.ground and new else START_BOUND_S,
         )
 
     def join_server_phase(self, server: Node, nodes: tuple[Node, ...], outputs: Outputs) -> Phase:
@@ -209,6 +214,15 @@ class K3s:
         targets = tuple(Target(node.name, node.address, ("k3s_uninstall",), data) for node in nodes)
         return Phase(f"removing k3s from {name_range(nodes)}", targets)
 
+    def uninstall_script(self, *, owner: str) -> str:
+        """Return the script; the program is known there by the hashes that were noted."""
+        values = {"owner": owner, "program_sha256": ""}
+        return in_turn(*(render_text(name, values) for name in (UNINSTALL, RELEASE)))
+
+    def _claim(self) -> tuple[str, ...]:
+        """Return the deploy that comes before all others on a host that is not lab's."""
+        return ("claim",) if self.ground else ()
+
     def _joining(
         self, node: Node, nodes: tuple[Node, ...], outputs: Outputs, deploy: str
     ) -> Target:
@@ -229,7 +243,7 @@ class K3s:
             "node_name": node.name,
             "address": node.address,
             "version": self.version,
-            **(self._uploaded() if self.uploads else self._in_layers()),
+            **(self._uploaded() if self.ground else self._in_layers()),
             "etcd": len(servers) > 1,
             "server_address": servers[0].address if pinned else "",
             "ca_hash": pinned,
@@ -237,7 +251,8 @@ class K3s:
             "labels": [],
             "cluster": {key: getattr(self.cluster, key) for key in Cluster.__dataclass_fields__},
             "tokens": dict(tokens),
-            "adopt": False,
+            "adopt": self.adopt,
+            **({"owner": self.ground.owner} if self.ground else {}),
             "wait_s": _wait_s(node),
         }
 
@@ -271,7 +286,7 @@ class K3s:
 
     def _new_files(self) -> dict[str, Any]:
         """Return what the deploys read of another release than the node was made with."""
-        if self.uploads:
+        if self.ground:
             return {**self._uploaded(), "program_on_node": ""}
         files = self._bound()
         return {

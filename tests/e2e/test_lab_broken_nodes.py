@@ -81,5 +81,5 @@ def test_a_node_without_a_kubelet_is_named_as_what_keeps_the_lab_from_ready(stop
     assert done.returncode == 4
     assert "did not become ready within 15 s: " in done.stderr
     assert "n2" in done.stderr.split("did not become ready")[1]
-    assert "Hint: lab status, then lab logs NODE --unit kubelet" in done.stderr
+    assert "Hint: lab status, then lab logs n2 --unit kubelet" in done.stderr
     assert_mended(stopped)

@@ -46,3 +46,11 @@ def test_a_healthy_one_may_not_go_while_another_is_dead() -> None:
 def test_a_learner_does_not_count() -> None:
     with pytest.raises(LabError, match="quorum"):
         refuse_loss_of_quorum([member("n1", healthy=False), member("n3", learner=True)], "n4")
+
+
+def test_a_member_of_k3s_is_called_as_its_node_and_eight_digits() -> None:
+    peers = ["https://10.77.0.13:2380"]
+    text = json.dumps({"members": [{"ID": "1", "name": "n3-0a1b2c3d", "peerURLs": peers}]})
+
+    assert [each.name for each in parse(text, suffixed=True)] == ["n3"]
+    assert [each.name for each in parse(text)] == ["n3-0a1b2c3d"]

@@ -12,11 +12,12 @@ from lab.artifacts.recipe import architecture
 from lab.errors import HostUnfit, InvalidValue
 from lab.lifecycle.versions import is_wanted
 from lab.machines.topology import POD_SUBNET, SERVICE_SUBNET, make_nodes
-from lab.provision.distribution import Settings
+from lab.provision.distribution import Ground, Settings
 from lab.provision.k3s_config import ca_hash
 from lab.provision.k3s_phases import HOSTS, SANDBOX, K3s, make_tokens
 
 NODES = make_nodes(6, 3)
+GROUND = Ground("abcd demo", {})
 SETTINGS = Settings("lab-demo", "v1.36.3+k3s1", "", "cgroupfs")
 CA = "certificate\n"
 TOKENS = {"server_token": "s3rver", "agent_token": "ag3nt"}
@@ -148,7 +149,7 @@ def test_an_upgraded_node_gets_the_probes_image_of_the_new_lab_too(
 
 
 def test_hosts_are_sent_program_and_images_from_the_controller(artifacts: dict[str, str]) -> None:
-    ours = K3s().for_hosts().bind(artifacts)
+    ours = K3s().bind(artifacts, GROUND)
     phases = (
         ours.start_phase(NODES, SETTINGS, secrets=TOKENS, new=NODES),
         ours.upgrade_phase(NODES[0], artifacts, first=True),
@@ -165,6 +166,41 @@ def test_hosts_are_sent_program_and_images_from_the_controller(artifacts: dict[s
         assert [data["images_on_node"], probe["on_node"]] == ["", ""]
         assert not data.get("program_on_node")
     assert all(phase.timeout_s > 1000 for phase in phases)
+
+
+def test_hosts_are_claimed_before_anything_is_put_on_and_sandbox_nodes_are_not(
+    k3s: K3s, artifacts: dict[str, str]
+) -> None:
+    ours = K3s().bind(artifacts, GROUND)
+    phases = [
+        each.start_phase(NODES, SETTINGS, secrets=TOKENS, new=NODES[:2]) for each in (ours, k3s)
+    ]
+
+    assert [[target.deploys for target in phase.targets] for phase in phases] == [
+        [("claim", "k3s_server"), ("claim", "k3s_prepare")],
+        [("k3s_server",), ("k3s_prepare",)],
+    ]
+    assert [target.data.get("owner") for target in phases[0].targets] == ["abcd demo"] * 2
+    assert ours.cluster is HOSTS
+    assert k3s.cluster is SANDBOX
+
+
+def test_a_k3s_of_somebody_else_is_taken_over_only_when_told_to(
+    artifacts: dict[str, str],
+) -> None:
+    told = [
+        K3s(adopt=adopt).bind(artifacts, GROUND).join_phase(NODES[4:5], NODES, OUTPUTS)
+        for adopt in (False, True)
+    ]
+
+    assert [phase.targets[0].data["adopt"] for phase in told] == [False, True]
+
+
+def test_the_script_that_takes_all_off_needs_no_artifact_and_ends_with_the_mark() -> None:
+    script = K3s().uninstall_script(owner="abcd demo")
+
+    assert script.count("'abcd demo'") == 2
+    assert script.index("/etc/rancher/k3s") < script.index('rm -f "$owner"')
 
 
 def test_hosts_need_no_node_root_and_a_sandbox_does() -> None:
@@ -190,11 +226,9 @@ def test_pods_and_services_have_the_ranges_that_all_of_lab_knows(cluster: object
 def test_the_architecture_of_the_nodes_chooses_the_files_of_the_release(
     tmp_path: Path, arch: str, program: str
 ) -> None:
-    ours = K3s().for_hosts(architecture=arch)
+    ours, artifacts = K3s(architecture=arch), make_artifacts(tmp_path, arch)
     inputs = {recipe.name: recipe.inputs() for recipe in ours.host_recipes()}
-    data = ours.bind(make_artifacts(tmp_path, arch)).upgrade_phase(
-        NODES[0], make_artifacts(tmp_path, arch), first=False
-    )
+    data = ours.bind(artifacts, GROUND).upgrade_phase(NODES[0], artifacts, first=False)
 
     assert {each["architecture"] for each in inputs.values()} == {arch}
     assert {program, f"k3s-airgap-images-{arch}.tar.zst"} <= inputs["k3s"].keys()
