@@ -20,27 +20,21 @@ only), adopt, wait_s.
 import hashlib
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from pyinfra.api.deploy import deploy
 from pyinfra.api.facts import FactBase
 from pyinfra.context import host
-from pyinfra.facts.files import Sha256File
-from pyinfra.operations import files
 from pyinfra.operations import server as shell
 from typing_extensions import override
 
 from lab.machines import sysctls
 from lab.provision import k3s_config
 from lab.provision.k3s_config import AGENT_UNIT, DATA, SERVER_UNIT, Cluster, Place
+from lab.provision.k3s_release import bring_images, bring_program
 from lab.provision.node import UNITS, render
 from lab.provision.steps import NodeFile, Stamps, once, unpack
 
-PROGRAM = "/usr/local/bin/k3s"
-PROGRAMS = "/var/lib/lab/k3s-programs"
-STAGE = "/var/lib/lab/stage"
-IMAGES = f"{DATA}/agent/images"
 ETCD = f"{DATA}/server/db/etcd"
 WAIT_S = 180
 
@@ -91,8 +85,8 @@ def prepare() -> None:
         stamp="k3s-ours",
         command=f"({render('k3s-foreign.sh.j2')})",
     )
-    _bring_program()
-    _bring_images()
+    bring_program()
+    bring_images()
     once("Let ctr, crictl and kubectl mean those of k3s", stamp="k3s-names", command=NAMES)
     lines = "".join(f"{key} = {value}\n" for key, value in (SYSCTLS | LIMITS).items())
     common = {
@@ -141,8 +135,8 @@ def upgrade() -> None:
             command=f"{{ [ ! -d {ETCD} ] || k3s etcd-snapshot save "
             f"--name before-{shlex.quote(data.version.replace('+', '-'))} > /dev/null; }}",
         )
-    _bring_images()
-    _bring_program(data.program_on_node)
+    bring_images()
+    bring_program(data.program_on_node)
     written = [stamp for stamp in stamps if stamp.startswith("k3s-files-")]
     stamp = _runs(written[0].removeprefix("k3s-files-") if written else "")
     role = "server" if data.is_server else "agent"
@@ -174,87 +168,6 @@ def leave() -> None:
     shell.shell(
         name="Stop k3s", commands=["systemctl disable --now k3s k3s-agent 2>/dev/null; true"]
     )
-
-
-def _bring_program(on_node: str = "") -> None:
-    """Upload to a name of its own, compare there, and only then give it its name.
-
-    `on_node` is where the node has it already; then it is copied from there.
-    """
-    data = host.data
-    if host.get_fact(Sha256File, path=PROGRAM) == data.program_sha256:
-        return
-    staged = f"{STAGE}/k3s.{data.program_sha256}"
-    _make_stage()
-    if on_node:
-        shell.shell(name="Copy k3s", commands=[f"cp {shlex.quote(on_node)} {staged}"])
-    else:
-        files.put(name="Upload k3s", src=data.program, dest=staged, mode="600")
-    check = f"echo '{data.program_sha256}  {staged}' | sha256sum --check --status"
-    shell.shell(
-        name="Verify k3s and give it its name",
-        commands=[
-            f"{check} || {{ rm -f {staged}; echo 'the upload of k3s is damaged' >&2; exit 1; }}",
-            # Noted first: what is noted is lab's to remove, whichever release it is of.
-            f"echo {data.program_sha256} >> {PROGRAMS} && "
-            f"install -o root -g root -m 0755 {staged} {PROGRAM}.new && "
-            f"mv -f {PROGRAM}.new {PROGRAM} && rm -f {staged}",
-        ],
-    )
-
-
-def _bring_images() -> None:
-    """Images lie where k3s imports them from at its start (docs.k3s.io/installation/airgap).
-
-    `.cache.json` there has k3s skip what it has imported before.
-    """
-    data = host.data
-    if data.images_on_node or data.images:
-        own = Archive(data.images_name, data.images_sha256, data.images, data.images_on_node)
-        # What lies beside it on the node is from the same cache.
-        pattern = f"{data.images_on_node}/*.tar*" if data.images_on_node else ""
-        _bring_archive("the images", own, kind="k3s-images", pattern=pattern)
-    for each in data.get("images_beside") or ():
-        archive = Archive(each["name"], each["sha256"], each["path"], each["on_node"])
-        what = f"the images in {archive.name}"
-        _bring_archive(what, archive, kind=f"k3s-beside-{archive.name}")
-
-
-@dataclass(frozen=True, slots=True)
-class Archive:
-    """Images in one file: on the controller at `path`, or in the node's directory `on_node`."""
-
-    name: str
-    sha256: str
-    path: str
-    on_node: str
-
-
-def _bring_archive(what: str, archive: Archive, *, kind: str, pattern: str = "") -> None:
-    """Compare it where it has come to, then let k3s have it, or all files of `pattern`."""
-    stamp = f"{kind}-{archive.sha256[:12]}"
-    if stamp in host.get_fact(Stamps):
-        return
-    place = f"{archive.on_node or STAGE}/{archive.name}"
-    if not archive.on_node:
-        _make_stage()
-        files.put(name=f"Upload {what}", src=archive.path, dest=place, mode="600")
-    check = f"echo '{archive.sha256}  {place}' | sha256sum --check --status"
-    # Nothing else there: pyinfra may have found another file to be uploaded already.
-    clean = "true" if archive.on_node else f"rm -f {place}"
-    once(
-        f"Bring {what}",
-        stamp=stamp,
-        command=f"{{ {check} || {{ {clean}; echo '{what} are damaged' >&2; exit 1; }}; }} "
-        f"&& mkdir -p {IMAGES} && for file in {pattern or place}; do "
-        f"cp $file {IMAGES}/.new && mv -f {IMAGES}/.new {IMAGES}/${{file##*/}} || exit 1; done "
-        f"&& touch {IMAGES}/.cache.json && {clean}",
-        kind=kind,
-    )
-
-
-def _make_stage() -> None:
-    shell.shell(name="Make a private directory", commands=[f"mkdir -p -m 0700 {STAGE}"])
 
 
 def _configure(*, is_server: bool) -> None:

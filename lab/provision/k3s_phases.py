@@ -4,26 +4,24 @@ Sandbox nodes have program and images in a layer below their disk, and see the c
 an upgrade takes the new ones. To hosts of one's own both are uploaded from the controller.
 """
 
-import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, Self
 
 from lab.artifacts import kubeimages
-from lab.artifacts.k3s import IMAGES, PROGRAM, K3sChoice
-from lab.artifacts.k3s_lock import images_file
-from lab.artifacts.k3sprobe import ARCHIVE, K3sProbe
+from lab.artifacts.k3s import K3sChoice
+from lab.artifacts.k3sprobe import K3sProbe
 from lab.artifacts.kubeadm import go_recipes
 from lab.artifacts.noderoot import NodeRoot
 from lab.artifacts.recipe import Recipe
 from lab.artifacts.recipe import architecture as own_architecture
-from lab.machines.nspawn import STORE
 from lab.machines.topology import API_NAME, CLUSTER_DNS, POD_SUBNET, SERVICE_SUBNET, Node
 from lab.provision.child import Phase, Target
 from lab.provision.distribution import Ground, Outputs, Settings
 from lab.provision.k3s_config import DATA, Cluster, ca_hash, check_token
+from lab.provision.k3s_files import Files
 from lab.provision.phases import RELEASE, api_addresses, name_range
 from lab.provision.rendering import in_turn, render_text
 
@@ -77,18 +75,6 @@ def make_tokens() -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
-    """What was built for the nodes: paths on the controller, and SHA-256 in hex."""
-
-    program: Path
-    images: Path
-    probe: Path
-    program_sha256: str
-    images_sha256: str
-    probe_sha256: str
-
-
-@dataclass(frozen=True, slots=True)
 class K3s:
     """k3s from its release; implements `lab.provision.distribution.Distribution`.
 
@@ -134,12 +120,9 @@ class K3s:
         return {}
 
     def bind(self, artifacts: Mapping[str, str], ground: Ground | None = None) -> Self:
-        release, probe = (Path(artifacts[name]) / "tree" for name in ("k3s", "k3sprobe"))
-        program, images = release / PROGRAM, release / IMAGES / images_file(self.architecture)
-        archive = probe / IMAGES / ARCHIVE
-        found = Files(program, images, archive, *map(_sha256, (program, images, archive)))
         cluster = HOSTS if ground else self.cluster
-        return replace(self, files=found, ground=ground, cluster=cluster)
+        files = Files.of(artifacts, self.architecture)
+        return replace(self, files=files, ground=ground, cluster=cluster)
 
     def make_secrets(self) -> dict[str, str]:
         return make_tokens()
@@ -149,14 +132,15 @@ class K3s:
         return None
 
     def upgrade_phase(self, node: Node, artifacts: Mapping[str, str], *, first: bool) -> Phase:
-        """Return the phase; what the node gets is told by `artifacts`, whatever this is bound to."""
+        """Return the phase; what the node gets is told by `artifacts`, and not by the binding."""
+        files = Files.of(artifacts, self.architecture)
         data = {
             "node_name": node.name,
             "is_server": node.is_server,
             "first": first,
             "version": self.version,
             "wait_s": _wait_s(node),
-            **self.bind(artifacts, self.ground)._new_files(),
+            **(files.uploaded() if self.ground else files.in_store()),
         }
         return Phase(
             f"upgrading {node.name}",
@@ -243,7 +227,7 @@ class K3s:
             "node_name": node.name,
             "address": node.address,
             "version": self.version,
-            **(self._uploaded() if self.ground else self._in_layers()),
+            **(self._bound().uploaded() if self.ground else self._bound().in_layers()),
             "etcd": len(servers) > 1,
             "server_address": servers[0].address if pinned else "",
             "ca_hash": pinned,
@@ -261,58 +245,6 @@ class K3s:
             raise ValueError("k3s is not bound to what was built")
         return self.files
 
-    def _digests(self) -> dict[str, Any]:
-        files = self._bound()
-        return {
-            "program_sha256": files.program_sha256,
-            "images_name": files.images.name,
-            "images_sha256": files.images_sha256,
-        }
-
-    def _in_layers(self) -> dict[str, Any]:
-        """Return what the deploys read of a node that was booted with program and images."""
-        on_node = {"images_on_node": f"/{IMAGES}", "images_beside": []}
-        return {**self._digests(), "program": "", "images": "", **on_node}
-
-    def _uploaded(self) -> dict[str, Any]:
-        files = self._bound()
-        return {
-            **self._digests(),
-            "program": str(files.program),
-            "images": str(files.images),
-            "images_on_node": "",
-            "images_beside": [self._probe(path=str(files.probe))],
-        }
-
-    def _new_files(self) -> dict[str, Any]:
-        """Return what the deploys read of another release than the node was made with."""
-        if self.ground:
-            return {**self._uploaded(), "program_on_node": ""}
-        files = self._bound()
-        return {
-            **self._digests(),
-            "program": "",
-            "program_on_node": str(_in_store(files.program)),
-            "images": "",
-            "images_on_node": str(_in_store(files.images).parent),
-            "images_beside": [self._probe(on_node=str(_in_store(files.probe).parent))],
-        }
-
-    def _probe(self, *, path: str = "", on_node: str = "") -> dict[str, str]:
-        digest = self._bound().probe_sha256
-        return {"name": ARCHIVE, "sha256": digest, "path": path, "on_node": on_node}
-
 
 def _wait_s(node: Node) -> int:
     return SERVER_WAIT_S if node.is_server else AGENT_WAIT_S
-
-
-def _in_store(file: Path) -> PurePath:
-    """Return where sandbox nodes see a file of an artifact, ARTIFACT/tree/..."""
-    artifact = next(each for each in file.parents if each.name == "tree").parent
-    return PurePath(STORE, artifact.name, file.relative_to(artifact))
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

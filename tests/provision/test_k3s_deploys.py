@@ -17,7 +17,7 @@ from pyinfra.api.inventory import Inventory
 from pyinfra.api.operations import run_ops
 from pyinfra.api.state import State
 
-from lab.provision import k3s, steps
+from lab.provision import k3s, k3s_release, steps
 from lab.provision.k3s_config import Cluster
 
 ACTIVE = {"is-active": "active"}
@@ -88,7 +88,7 @@ def run(
     """Run a deploy on a node with these stamps, on which a k3s with this hash is installed."""
     responses = {
         f"ls -1 {place}": list(stamps),
-        f"sha256sum {k3s.PROGRAM}": f"{program}  {k3s.PROGRAM}",
+        f"sha256sum {k3s_release.PROGRAM}": f"{program}  {k3s_release.PROGRAM}",
         **(answers or {}),
     }
     fake = {"fake_responses": responses, "fake_delay": 0, "fake_delay_jitter": 0}
