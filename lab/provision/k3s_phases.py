@@ -145,6 +145,7 @@ class K3s:
         return Phase(
             f"upgrading {node.name}",
             (Target(node.name, node.address, ("k3s_upgrade",), data),),
+            distribution=self.name,
             timeout_s=UPLOAD_BOUND_S if self.ground else UPGRADE_BOUND_S,
         )
 
@@ -174,19 +175,28 @@ class K3s:
             title + (f", starting the server on {first.name}" if first in new else ""),
             (Target(first.name, first.address, deploys, data, dict(OUTPUTS)), *targets),
             timeout_s=UPLOAD_BOUND_S if self.ground and new else START_BOUND_S,
+            distribution=self.name,
+            servers=_servers(nodes),
         )
 
     def join_server_phase(self, server: Node, nodes: tuple[Node, ...], outputs: Outputs) -> Phase:
         return Phase(
             f"joining {server.name} as a server",
             (self._joining(server, nodes, outputs, "k3s_server"),),
+            distribution=self.name,
+            servers=_servers(nodes),
         )
 
     def join_phase(
         self, agents: tuple[Node, ...], nodes: tuple[Node, ...], outputs: Outputs
     ) -> Phase:
         targets = tuple(self._joining(node, nodes, outputs, "k3s_agent") for node in agents)
-        return Phase(f"joining {name_range(agents)}", targets)
+        return Phase(
+            f"joining {name_range(agents)}",
+            targets,
+            distribution=self.name,
+            servers=_servers(nodes),
+        )
 
     def leave_phase(self, node: Node) -> Phase:
         return Phase(
@@ -244,6 +254,10 @@ class K3s:
         if self.files is None:
             raise ValueError("k3s is not bound to what was built")
         return self.files
+
+
+def _servers(nodes: tuple[Node, ...]) -> tuple[str, ...]:
+    return tuple(node.address for node in nodes if node.is_server)
 
 
 def _wait_s(node: Node) -> int:

@@ -172,6 +172,15 @@ def test_another_program_is_named_only_when_it_is_the_one_meant(tmp_path: Path) 
     ]
 
 
+def test_a_program_is_noted_as_labs_before_it_gets_its_name(tmp_path: Path) -> None:
+    (tmp_path / "k3s").write_text("new")
+
+    commands = run(k3s.server, SERVER | {"program": str(tmp_path / "k3s")}, program="").commands
+
+    (named,) = [each for each in commands if "mv -f /usr/local/bin/k3s.new" in each]
+    assert named.index(f"echo {PROGRAM} >> /var/lib/lab/k3s-programs") < named.index("install")
+
+
 @pytest.mark.parametrize(("recipe", "data"), [(k3s.server, SERVER), (k3s.agent, AGENT)])
 def test_tokens_are_sent_on_standard_input_only(
     recipe: Callable[[], None], data: dict[str, Any]

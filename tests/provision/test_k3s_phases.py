@@ -92,6 +92,19 @@ def test_servers_are_joined_one_a_phase_with_both_tokens_and_the_pinned_ca(k3s: 
     assert target.data["tokens"] == {k: OUTPUTS[k] for k in ("server_token", "agent_token")}
 
 
+def test_why_a_phase_failed_is_read_as_of_k3s_and_with_the_servers_that_there_are(
+    k3s: K3s,
+) -> None:
+    phases = (
+        k3s.start_phase(NODES, SETTINGS, secrets=TOKENS, new=NODES),
+        k3s.join_server_phase(NODES[2], NODES, OUTPUTS),
+        k3s.join_phase(NODES[4:], NODES, OUTPUTS),
+    )
+
+    assert {phase.distribution for phase in phases} == {"k3s"}
+    assert {phase.servers for phase in phases} == {("10.77.0.11", "10.77.0.13", "10.77.0.14")}
+
+
 def test_agents_join_together_and_never_see_the_token_of_servers(k3s: K3s) -> None:
     targets = k3s.join_phase(NODES[4:], NODES, OUTPUTS).targets
 

@@ -75,8 +75,9 @@ class Root:
             check=False,
         )
 
-    def uninstall(self, before: str = "") -> Done:
-        return self.run("k3s-uninstall.sh.j2", before=before, program_sha256=OURS)
+    def uninstall(self, before: str = "", **values: str) -> Done:
+        given = {"program_sha256": OURS} | values
+        return self.run("k3s-uninstall.sh.j2", before=before, **given)
 
     def left(self) -> list[str]:
         """Return what lies below the root, without the test's own files."""
@@ -138,6 +139,44 @@ def test_a_program_that_is_not_ours_stays(installed: Root) -> None:
     installed.uninstall()
 
     assert "usr/local/bin/k3s" in installed.left()
+
+
+def test_a_program_that_lab_put_there_goes_whichever_release_it_is_of(installed: Root) -> None:
+    installed.write("usr/local/bin/k3s", "newer")
+    newer = hashlib.sha256(b"newer").hexdigest()
+    installed.write("var/lib/lab/k3s-programs", f"{OURS}\n{newer}\n")
+
+    assert installed.uninstall(program_sha256="").stderr == ""
+
+    assert installed.left() == ["etc/sysctl.d/10-mine.conf"]
+
+
+def test_without_a_note_and_a_hash_no_program_is_taken_for_labs(installed: Root) -> None:
+    installed.uninstall(program_sha256="")
+
+    assert "usr/local/bin/k3s" in installed.left()
+
+
+@pytest.mark.parametrize(
+    ("mark", "status", "said"),
+    [
+        ("abcd demo", 0, ""),
+        ("efgh other", 1, "it is a node of lab other (efgh); nothing was changed\n"),
+        (None, 0, ""),
+    ],
+)
+def test_from_a_machine_only_the_lab_whose_mark_it_has_takes_anything_off(
+    installed: Root, mark: str | None, status: int, said: str
+) -> None:
+    if mark:
+        installed.write("var/lib/lab/owner", f"{mark}\n")
+    before = installed.left()
+
+    done = installed.uninstall(owner="abcd demo")
+
+    assert (done.returncode, done.stderr) == (status, said)
+    ours = ["etc/sysctl.d/10-mine.conf", "var/lib/lab/owner"]
+    assert installed.left() == (ours if mark == "abcd demo" else before)
 
 
 @pytest.mark.parametrize(
