@@ -1,5 +1,6 @@
 """Machines that reach each other: no way out of their network, and nothing of it left behind."""
 
+import ipaddress
 import json
 import os
 import signal
@@ -8,44 +9,45 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from lab.errors import CommandFailed
-from lab.machines import inventory_reader, netns
+from lab.machines import inventory_file, inventory_reader, netns
 from lab.machines.commands import run
+from lab.machines.host_failure import Failure, Kind
+from lab.machines.hosts import Answer, Outcome, Ssh, run_on_all
 from tests.e2e import hosts
+from tests.e2e.home import network_of, wait_for
+from tests.e2e.hosts import Hosts
 from tests.qemu import recipe, uplinks, vm
 from tests.qemu.image import Image
 from tests.qemu.network import GATEWAY, network, sweep
-from tests.qemu.vm import VM, together
+from tests.qemu.vm import VM
 
 TESTER = """
 import subprocess, sys
+from pathlib import Path
 from tests.qemu.network import network
+from tests.qemu.vm import running
 with network() as made:
-    made.attach("k1", 1)
-    inside = subprocess.Popen(made.command(["sleep", "100"]), start_new_session=True)
-    print(made.name, inside.pid, flush=True)
-    sys.stdin.read()
+    sleep = made.attach("k1", 1).command(["sleep", "100"])
+    free = subprocess.Popen(sleep, start_new_session=True)
+    with running(sleep, log=Path(sys.argv[1])) as tied:
+        print(made.name, tied.pid, free.pid, flush=True)
+        sys.stdin.read()
 """
 AHEAD_S = 300.0
+POD_RANGE = ipaddress.ip_network("10.244.0.0/16")
+SERVICE_RANGE = ipaddress.ip_network("10.96.0.0/16")
 # A machine's clock has whole seconds when it starts, and an emulated one answers late.
 CLOCK_TOLERANCE_S = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    k1: VM
-    k2: VM
-
-
-def booted(test: Callable[[Pair], None]) -> Callable[[Pair], None]:
+def booted(test: Callable[..., None]) -> Callable[..., None]:
     """Mark what needs machines: everything in them is emulated, which takes minutes."""
-    marked: Callable[[Pair], None] = pytest.mark.long(pytest.mark.timeout(900)(test))
+    marked: Callable[..., None] = pytest.mark.long(pytest.mark.timeout(900)(test))
     return marked
 
 
@@ -103,25 +105,22 @@ def test_networks_of_one_tester_do_not_know_each_other() -> None:
 
 
 @pytest.mark.e2e
-def test_a_dead_testers_network_is_swept_with_what_runs_there_and_a_living_ones_stays() -> None:
-    name, pid = kill_a_tester()
+def test_a_dead_testers_network_is_swept_and_a_living_ones_stays(tmp_path: Path) -> None:
+    name, tied, free = kill_a_tester(tmp_path / "log")
+    assert has_ended(tied)
     assert netns.exists(name)
 
     with network() as alive:
         sweep()
         assert netns.exists(alive.name)
         assert not netns.exists(name)
-
-    deadline = time.monotonic() + 10
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not Path(f"/proc/{pid}").exists()
+        assert has_ended(free)
 
 
-def kill_a_tester() -> tuple[str, int]:
-    """Return the name of the network it left, and the pid of who is in there."""
+def kill_a_tester(log: Path) -> tuple[str, int, int]:
+    """Return the name of the network it left, and two who were in there: as QEMU is, and as not."""
     tester = subprocess.Popen(
-        [sys.executable, "-c", TESTER],
+        [sys.executable, "-c", TESTER, str(log)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -129,67 +128,49 @@ def kill_a_tester() -> tuple[str, int]:
     )
     with tester:
         assert tester.stdout is not None
-        name, pid = tester.stdout.readline().split()
+        name, tied, free = tester.stdout.readline().split()
         tester.send_signal(signal.SIGKILL)
-    return name, int(pid)
+    return name, int(tied), int(free)
+
+
+def has_ended(pid: int) -> bool:
+    return wait_for(lambda: not network_of(pid), timeout_s=10)
 
 
 @pytest.fixture(scope="module")
-def pair() -> Iterator[Pair]:
-    """Two machines, of which the second has a clock ahead; at the end nothing is left of them."""
-    with network() as made:
-        machines = [
-            VM(name=name, uplink=made.attach(name, number), memory_mib=1024, ahead_s=ahead_s)
-            for number, (name, ahead_s) in enumerate([("k1", 0.0), ("k2", AHEAD_S)], 1)
-        ]
-        with together(machines):
-            yield Pair(*machines)
-        assert not any(Path(f"/proc/{each.pid}").exists() for each in machines)
-        assert not any(each.access.directory.exists() for each in machines)
-    assert not netns.exists(made.name)
+def pair() -> Iterator[Hosts]:
+    """Two hosts, of which the second has a clock ahead; at the end nothing is left of them."""
+    with hosts.hosts(2, clocks={"k2": AHEAD_S}, memory_mib=1024) as pair:
+        yield pair
+    for each in pair.machines.values():
+        assert not Path(f"/proc/{each.pid}").exists()
+        assert not each.access.directory.exists()
+    assert not netns.exists(pair.network.name)
+    assert not pair.home.directory.exists()
 
 
 @booted
-def test_each_machine_has_its_name_and_address(pair: Pair) -> None:
-    shown = [each.output("hostname; cat /etc/hostname; ip route") for each in (pair.k1, pair.k2)]
+def test_each_host_has_its_name_and_address(pair: Hosts) -> None:
+    for name, address in (("k1", "10.88.0.11"), ("k2", "10.88.0.12")):
+        shown = pair.vm(name).output("hostname; cat /etc/hostname; ip route")
 
-    assert [text.split()[:2] for text in shown] == [["k1", "k1"], ["k2", "k2"]]
-    assert [f"default via {GATEWAY}" in text for text in shown] == [True, True]
-    assert ["src 10.88.0.11" in shown[0], "src 10.88.0.12" in shown[1]] == [True, True]
-
-
-@booted
-def test_machines_reach_each_other_and_the_tester(pair: Pair) -> None:
-    for machine, other in ((pair.k1, "10.88.0.12"), (pair.k2, "10.88.0.11")):
-        assert machine.output(f"ping -c 1 -W 10 {other} && ping -c 1 -W 10 {GATEWAY}")
+        assert shown.split()[:2] == [name, name]
+        assert f"default via {GATEWAY}" in shown
+        assert f"src {address}" in shown
 
 
 @booted
-def test_users_log_in_and_only_one_of_them_becomes_root(pair: Pair) -> None:
-    for machine in (pair.k1, pair.k2):
-        assert machine.output("sudo -n id -un", user=recipe.USER).strip() == "root"
-        assert "password" in machine.run("sudo -n true", user=recipe.POWERLESS).errors
+def test_hosts_reach_each_other_and_the_tester(pair: Hosts) -> None:
+    for name, other in (("k1", "10.88.0.12"), ("k2", "10.88.0.11")):
+        assert pair.vm(name).output(f"ping -c 1 -W 10 {other} && ping -c 1 -W 10 {GATEWAY}")
 
 
 @booted
-def test_the_key_for_inventories_lets_in_users_and_not_root(pair: Pair) -> None:
-    key, other = (str(each) for each in (pair.k1.access.user_key, pair.k1.access.key))
-    as_user, as_root = (
-        [word.replace(other, key) for word in pair.k1.access.ssh("id -un", user=user)]
-        for user in (recipe.USER, "root")
-    )
-
-    assert run(as_user).strip() == recipe.USER
-    with pytest.raises(CommandFailed, match="Permission denied"):
-        run(as_root)
-
-
-@booted
-def test_nothing_else_of_the_tester_is_reached(pair: Pair) -> None:
+def test_nothing_else_of_the_tester_is_reached(pair: Hosts) -> None:
     with socket.create_server(("", 0)) as tester:
         port = tester.getsockname()[1]
         tried = [
-            pair.k1.run(f"timeout 5 bash -c '</dev/tcp/{address}/{port}'")
+            pair.vm("k1").run(f"timeout 5 bash -c '</dev/tcp/{address}/{port}'")
             for address in (GATEWAY, *addresses())
         ]
         tester.settimeout(0)
@@ -200,18 +181,17 @@ def test_nothing_else_of_the_tester_is_reached(pair: Pair) -> None:
 
 
 @booted
-def test_who_looks_for_the_internet_is_told_at_once(pair: Pair) -> None:
-    said = pair.k1.run("ping -c 1 -W 10 192.0.2.1").output
+def test_who_looks_for_the_internet_is_told_at_once(pair: Hosts) -> None:
+    said = pair.vm("k1").run("ping -c 1 -W 10 192.0.2.1").output
 
     assert f"From {GATEWAY} icmp_seq=1 Destination Host Unreachable" in said
 
 
 @booted
-def test_clocks_differ_as_asked(pair: Pair) -> None:
-    ahead = [ahead_of_here(each) for each in (pair.k1, pair.k2)]
+def test_clocks_differ_as_asked(pair: Hosts) -> None:
+    ahead = [ahead_of_here(each) for each in pair.machines.values()]
 
-    assert ahead[0] == pytest.approx(0, abs=CLOCK_TOLERANCE_S)
-    assert ahead[1] == pytest.approx(AHEAD_S, abs=CLOCK_TOLERANCE_S)
+    assert ahead == [pytest.approx(wanted, abs=CLOCK_TOLERANCE_S) for wanted in (0.0, AHEAD_S)]
 
 
 def ahead_of_here(machine: VM) -> float:
@@ -221,10 +201,47 @@ def ahead_of_here(machine: VM) -> float:
 
 
 @booted
-def test_the_kernel_has_what_nodes_need(pair: Pair) -> None:
+def test_the_kernel_has_what_nodes_need(pair: Hosts) -> None:
     modules = "overlay br_netfilter vxlan nf_conntrack nft_compat xt_comment xt_MASQUERADE"
 
-    pair.k1.output(f"modprobe --all {modules}")
+    pair.vm("k1").output(f"modprobe --all {modules}")
+
+
+@booted
+def test_lab_logs_in_to_all_hosts_of_an_inventory_and_becomes_root(pair: Hosts) -> None:
+    for name in pair.machines:
+        assert pair.vm(name).output("sudo -n id -un", user=recipe.USER).strip() == "root"
+
+    assert [each.out for each in answers(pair) if isinstance(each, Answer)] == ["root\n"] * 2
+
+
+@booted
+def test_an_inventory_is_wrong_in_the_way_that_was_asked_for(pair: Hosts) -> None:
+    for overrides, kind in (
+        (pair.powerless(), Kind.NO_SUDO),
+        (pair.changed_host_key("k2"), Kind.KEY_CHANGED),
+        (pair.unknown_host_key("k2"), Kind.KEY_UNKNOWN),
+        (pair.unauthorized_key("k2"), Kind.DENIED),
+        # A key of an inventory never lets in root.
+        ({"ssh_user": "root", "_sudo": None}, Kind.DENIED),
+        ({"ssh_port": 2222}, Kind.UNREACHABLE),
+    ):
+        well, failed = answers(pair, overrides)
+
+        assert isinstance(well, Answer)
+        assert isinstance(failed, Failure)
+        assert failed.kind is kind
+
+
+def answers(pair: Hosts, overrides: hosts.Data | None = None) -> list[Outcome]:
+    """Run a script on k1 and k2, where `overrides` are for k2, with the code that lab has."""
+    file = pair.inventory(overrides={"k2": overrides or {}})
+    with pair.inside() as home:
+        found = inventory_file.load(
+            file, caller=home.paths.caller, pods=POD_RANGE, services=SERVICE_RANGE
+        )
+        ssh = Ssh(home=home.paths.caller.home)
+        return list(run_on_all(found, "id -un", ssh=ssh).values())
 
 
 def addresses() -> list[str]:
