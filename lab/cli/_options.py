@@ -50,6 +50,26 @@ Timeout = Annotated[
         min=1,
     ),
 ]
+Distribution = Annotated[
+    str | None,
+    typer.Option(
+        "--distribution",
+        help="How a new lab's cluster is made: k3s or kubeadm; k3s where it can be had.",
+        envvar="LAB_DISTRIBUTION",
+    ),
+]
+K3sDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--k3s-dir",
+        help="A directory with the files of a k3s release: k3s, its images, sha256sum.",
+        file_okay=False,
+        exists=True,
+    ),
+]
+K3sMirror = Annotated[
+    str | None, typer.Option("--k3s-mirror", help="What stands before the version there.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Runs = Annotated[
     Path | None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lab.cli import _output
-from lab.cli._options import Json, Yes
+from lab.cli._options import Distribution, Json, K3sDir, K3sMirror, Yes
 
 if TYPE_CHECKING:
     from lab.lifecycle.choice import Choice
@@ -18,26 +18,6 @@ app = typer.Typer(
 )
 
 Bundle = Annotated[Path, typer.Argument(metavar="FILE", help="The bundle, one tar archive.")]
-Distribution = Annotated[
-    str | None,
-    typer.Option(
-        "--distribution",
-        help="What labs are made with: k3s or kubeadm; what lab up would choose for a new lab.",
-        envvar="LAB_DISTRIBUTION",
-    ),
-]
-K3sDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--k3s-dir",
-        help="A directory with the files of a k3s release: k3s, its images, sha256sum.",
-        file_okay=False,
-        exists=True,
-    ),
-]
-K3sMirror = Annotated[
-    str | None, typer.Option("--k3s-mirror", help="What stands before the version there.")
-]
 
 
 @app.command()

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lab.cli import _output
-from lab.cli._options import Json, Name, Timeout
+from lab.cli._options import Distribution, Json, K3sDir, K3sMirror, Name, Timeout
 
 if TYPE_CHECKING:
     from lab.lifecycle.choice import Choice
     from lab.lifecycle.own_hosts import Inventory
     from lab.lifecycle.plan import Action
+    from lab.lifecycle.up import Result
 
 
 def up(
@@ -23,26 +24,9 @@ def up(
     servers: Annotated[
         int | None, typer.Option("--servers", help="How many of them are servers: 1, or 3 for HA.")
     ] = None,
-    distribution: Annotated[
-        str | None,
-        typer.Option(
-            "--distribution",
-            help="How a new lab's cluster is made: k3s or kubeadm; k3s where it can be had.",
-            envvar="LAB_DISTRIBUTION",
-        ),
-    ] = None,
-    k3s_dir: Annotated[
-        Path | None,
-        typer.Option(
-            "--k3s-dir",
-            help="A directory with the files of a k3s release: k3s, its images, sha256sum.",
-            file_okay=False,
-            exists=True,
-        ),
-    ] = None,
-    k3s_mirror: Annotated[
-        str | None, typer.Option("--k3s-mirror", help="What stands before the version there.")
-    ] = None,
+    distribution: Distribution = None,
+    k3s_dir: K3sDir = None,
+    k3s_mirror: K3sMirror = None,
     inventory: Annotated[
         Path | None,
         typer.Option(
@@ -100,7 +84,7 @@ def up(
     )
     # Before it is asked what can be had: a value that cannot be meant is told first.
     wanted.make_nodes()
-    choice = _choose(name, distribution, k3s_dir, k3s_mirror)
+    choice = _choose(name, distribution, k3s_dir, k3s_mirror, adopt=adopt)
     if choice.note:
         _output.note(choice.note)
     if plan:
@@ -121,22 +105,10 @@ def up(
         progress=progress,
         bounds=Bounds.of(timeout),
     )
-    record = result.record
     if json:
-        _output.show_json(
-            {
-                "name": record.name,
-                "changed": result.changed,
-                "distribution": record.distribution,
-                "version": record.version,
-                "nodes": [node.name for node in record.nodes],
-                "servers": [node.name for node in record.server_nodes],
-                "done": [{"target": a.target, "action": a.action} for a in result.done],
-                "kubeconfig": str(find_paths().lab(name) / "kubeconfig"),
-                "phases": [{"phase": title, "seconds": s} for title, s in progress.finished],
-            }
-        )
+        _output.show_json(_to_json(name, result, progress.finished))
         return
+    record = result.record
     state = "is ready" if result.changed else "is up already; nothing was changed"
     _output.show(
         f"Lab {record.name} {state}: {record.node_count} nodes, {record.distribution} "
@@ -144,6 +116,23 @@ def up(
     )
     if result.changed:
         _show_next(name, record.nodes[-1].name)
+
+
+def _to_json(name: str, result: "Result", finished: list[tuple[str, float]]) -> dict[str, object]:
+    from lab.paths import find_paths
+
+    record = result.record
+    return {
+        "name": record.name,
+        "changed": result.changed,
+        "distribution": record.distribution,
+        "version": record.version,
+        "nodes": [node.name for node in record.nodes],
+        "servers": [node.name for node in record.server_nodes],
+        "done": [{"target": a.target, "action": a.action} for a in result.done],
+        "kubeconfig": str(find_paths().lab(name) / "kubeconfig"),
+        "phases": [{"phase": title, "seconds": s} for title, s in finished],
+    }
 
 
 def _read_inventory(file: Path, *, adopt: bool, accept_new: bool, plan: bool) -> "Inventory":
@@ -157,22 +146,19 @@ def _read_inventory(file: Path, *, adopt: bool, accept_new: bool, plan: bool) ->
 
 
 def _choose(
-    name: str, distribution: str | None, directory: Path | None, mirror_url: str | None
+    name: str,
+    asked: str | None,
+    directory: Path | None,
+    mirror_url: str | None,
+    *,
+    adopt: bool,
 ) -> "Choice":
-    from lab.artifacts import k3s_lock
-    from lab.artifacts.k3s import K3sChoice
-    from lab.artifacts.k3s_source import Directory, Source, mirror
-    from lab.lifecycle.choice import choose_for
+    from lab.lifecycle.choice import choose_for, find_k3s
     from lab.paths import find_paths
 
-    lock = k3s_lock.read()
-    source: Source | None = None
-    if directory:
-        source = Directory(directory)
-    elif mirror_url:
-        source = mirror(mirror_url, lock.version)
+    k3s = find_k3s(directory, mirror_url)
     in_ci = os.environ.get("CI", "").lower() == "true"
-    return choose_for(find_paths(), name, distribution, K3sChoice(lock, source), ci=in_ci)
+    return choose_for(find_paths(), name, asked, k3s, ci=in_ci, adopt=adopt)
 
 
 def _show_plan(name: str, actions: "tuple[Action, ...]", *, json: bool) -> None:

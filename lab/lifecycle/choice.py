@@ -42,8 +42,18 @@ def find_k3s(directory: Path | None, mirror_url: str | None) -> K3sChoice:
     return K3sChoice(lock, mirror(mirror_url, lock.version) if mirror_url else None)
 
 
-def choose_for(paths: Paths, name: str, asked: str | None, k3s: K3sChoice, *, ci: bool) -> Choice:
+def choose_for(
+    paths: Paths,
+    name: str,
+    asked: str | None,
+    k3s: K3sChoice,
+    *,
+    ci: bool,
+    adopt: bool = False,
+) -> Choice:
     """Return what the lab is made of, or for a new one, what it will be.
+
+    `adopt` lets k3s take one over that lab did not put on a machine.
 
     Raises InvalidValue for another one than the lab has, ArtifactError where k3s is insisted
     on and cannot be had, or where `ci` and nobody has said that kubeadm will do.
@@ -55,25 +65,25 @@ def choose_for(paths: Paths, name: str, asked: str | None, k3s: K3sChoice, *, ci
                 f"lab {name!r} is made with {recorded}, and --distribution is {asked!r}",
                 hint=f"lab down --name {name}, or another --name",
             )
-        return Choice(choose(recorded, k3s))
-    return choose_new(paths, asked, k3s, ci=ci)
+        return Choice(choose(recorded, k3s, adopt=adopt))
+    return choose_new(paths, asked, k3s, ci=ci, adopt=adopt)
 
 
-def choose_new(paths: Paths, asked: str | None, k3s: K3sChoice, *, ci: bool) -> Choice:
+def choose_new(
+    paths: Paths, asked: str | None, k3s: K3sChoice, *, ci: bool, adopt: bool = False
+) -> Choice:
     """Return what a lab that is not there yet will be made of; raises as `choose_for` does."""
     if asked == "kubeadm":
         return Choice(choose("kubeadm"))
     if asked not in (None, "k3s"):
         choose(asked)
     trouble = "" if k3s.source or is_cached(paths, k3s) else find_trouble(k3s)
-    return Choice(*_decide(asked, k3s, trouble=trouble, ci=ci))
-
-
-def _decide(
-    asked: str | None, k3s: K3sChoice, *, trouble: str, ci: bool
-) -> tuple[Distribution, str]:
     if not trouble:
-        return choose("k3s", k3s), ""
+        return Choice(choose("k3s", k3s, adopt=adopt))
+    return Choice(*_do_without(asked, trouble, ci=ci))
+
+
+def _do_without(asked: str | None, trouble: str, *, ci: bool) -> tuple[Distribution, str]:
     missing = f"{trouble}, and no k3s is in the cache"
     if asked == "k3s":
         raise ArtifactError(missing, hint=OTHER_WAYS)

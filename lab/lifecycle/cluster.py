@@ -68,6 +68,8 @@ class Cluster:
         self.distribution = bind(
             self.lab, self.distribution, self.lab.record.artifacts, self.progress
         )
+        if self.lab.record.hosts and self.waiting:
+            own_hosts.send(self.lab, self.distribution, self.waiting, self.progress)
         outputs = self._start(child, self._secrets())
         client = self._introduce(outputs)
         if self.distribution.coredns_image:
@@ -210,7 +212,13 @@ class Cluster:
         """Run a phase, showing its operations; return node → what was read from it."""
         title = phase.title[0].upper() + phase.title[1:]
         servers = tuple(node.address for node in self.lab.record.server_nodes)
-        known = replace(phase, distribution=self.distribution.name, servers=servers)
+        known = replace(
+            phase,
+            distribution=self.distribution.name,
+            servers=servers,
+            # Who gives the nodes more time than usual means hosts that are slow.
+            timeout_s=max(phase.timeout_s, self.bounds.nodes_s),
+        )
         with self.progress.task(title) as task:
             return child.run(known, lambda host, name: task.advance(0, 0, f"{host}: {name}"))
 

@@ -7,6 +7,7 @@ first, with all that taking it off needs: the inventory's file may be gone by th
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,15 +24,18 @@ from lab.machines import hosts as machines
 from lab.machines.host_failure import Failure
 from lab.machines.hosts import Answer, Ssh
 from lab.machines.inventory import Host, check_hosts
-from lab.machines.topology import POD_SUBNET, SERVICE_SUBNET
+from lab.machines.topology import POD_SUBNET, SERVICE_SUBNET, Node
 from lab.paths import Paths
 from lab.progress import Progress
 from lab.provision import preflight
 from lab.provision.distribution import Distribution, Ground, choose
+from lab.provision.phases import Parcel, claim_script
 
 KIND = "host"
-LOOK_BOUND_S = 60.0
+LOOK_BOUND_S = 120.0
 REMOVE_BOUND_S = 300.0
+# Some hundred megabytes, also to a host behind a slow line.
+SEND_BOUND_S = 1800.0
 
 Tell = Callable[[str], None]
 Look = preflight.Facts | Failure
@@ -169,6 +173,55 @@ def ready(lab: Lab) -> None:
                 owner=owner_of(lab.record.lab_id, lab.record.name),
                 distribution=lab.record.distribution,
             )
+
+
+def send(lab: Lab, distribution: Distribution, nodes: Sequence[Node], progress: Progress) -> None:
+    """Mark the hosts as the lab's, and send them what they have not; nothing is unpacked yet.
+
+    Raises one error with every host on which that failed.
+    """
+    owner = owner_of(lab.record.lab_id, lab.record.name)
+    hosts = {node.name: lab.record.hosts[node.number] for node in nodes}
+    with progress.task(f"Sending programs and images to {len(nodes)} hosts") as task:
+        claimed = machines.run_on_all(
+            hosts.values(), claim_script(owner), ssh=lab.ssh(), timeout_s=LOOK_BOUND_S
+        )
+        machines.require_all(claimed)
+        sent: dict[str, machines.Outcome] = {}
+        with ThreadPoolExecutor(max_workers=max(1, len(nodes))) as pool:
+            work = {
+                pool.submit(_send, hosts[node.name], distribution.parcels(node), lab.ssh()): node
+                for node in nodes
+            }
+            for number, future in enumerate(as_completed(work), start=1):
+                sent[work[future].name] = future.result()
+                task.advance(number, len(nodes), work[future].name)
+        machines.require_all(sent)
+
+
+def _send(host: Host, parcels: Sequence[Parcel], ssh: Ssh) -> machines.Outcome:
+    """Send what is missing, one after the other; stop at the first that fails."""
+    asked = machines.run(host, _missing_script(parcels), ssh=ssh, timeout_s=LOOK_BOUND_S)
+    if not isinstance(asked, Answer):
+        return asked
+    for number in asked.out.split():
+        parcel = parcels[int(number)]
+        source = Path(parcel.source)
+        sent = machines.send(host, source, parcel.staged, ssh=ssh, timeout_s=SEND_BOUND_S)
+        if not isinstance(sent, Answer):
+            return sent
+    return asked
+
+
+def _missing_script(parcels: Sequence[Parcel]) -> str:
+    """Return a script that prints the numbers of those that are neither in use nor sent."""
+    lines = (
+        f"{{ {each.unless}; }} 2> /dev/null || "
+        f"echo '{each.sha256}  {each.staged}' | sha256sum --check --status 2> /dev/null || "
+        f"echo {number}"
+        for number, each in enumerate(parcels)
+    )
+    return "\n".join(lines)
 
 
 def require_reachable(lab: Lab) -> None:

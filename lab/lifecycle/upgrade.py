@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from lab import artifacts
 from lab.kube import nodes as kube_nodes
+from lab.lifecycle import own_hosts
 from lab.lifecycle.bounds import Bounds
 from lab.lifecycle.cluster import Cluster, bind, start_child
 from lab.lifecycle.facts import recipes_of
@@ -39,6 +40,8 @@ class Upgrade:
         version = self.distribution.version
         left = remaining(self.lab.record.nodes, kube_nodes.list_nodes(self.lab.connect()), version)
         self.lab.update(gate_passed=False, upgrading=version)
+        if self.lab.record.hosts:
+            own_hosts.send(self.lab, self.distribution, left, self.progress)
         with start_child(self.lab) as child:
             for node in left:
                 self._upgrade(child, node, new)

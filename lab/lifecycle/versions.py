@@ -7,17 +7,17 @@ from lab.errors import InvalidValue
 from lab.kube.nodes import NodeStatus
 from lab.machines.topology import Node
 
-Version = tuple[int, int, int]
-_VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
+Version = tuple[int, int, int, int]
+_VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)(?:\+k3s(\d+))?")
 
 
 def parse_version(text: str) -> Version:
-    """Read `v1.36.3` or `v1.36.3+k3s1`."""
+    """Read `v1.36.3`, whose last number is 0 here, or `v1.36.3+k3s1`."""
     found = _VERSION.match(text)
     if not found:
         raise InvalidValue(f"{text!r} is no version of Kubernetes")
-    major, minor, patch = found.groups()
-    return int(major), int(minor), int(patch)
+    major, minor, patch, k3s = found.groups()
+    return int(major), int(minor), int(patch), int(k3s or 0)
 
 
 def is_wanted(present: str, offered: str, *, name: str, can: bool = True) -> bool:

@@ -8,6 +8,7 @@ hold is in no command line, here or there.
 import os
 import pwd
 import secrets
+import shlex
 import subprocess
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -136,6 +137,45 @@ def run(host: Host, script: str, *, ssh: Ssh, timeout_s: float = SCRIPT_BOUND_S)
     return classify(host, ended, known_hosts=str(ssh.known_hosts(host)))
 
 
+def send(host: Host, file: Path, target: str, *, ssh: Ssh, timeout_s: float) -> Outcome:
+    """Write a file's content to `target` on a host, whole or not at all; only root may read it.
+
+    Its directory is made, for root only. Raises ToolMissing without ssh.
+    """
+    mark = f"lab-{secrets.token_hex(8)}"
+    words = shlex.join(["sh", "-c", _writer(target, mark)])
+    try:
+        with file.open("rb") as content:
+            done = subprocess.run(
+                ssh_command(host, ssh, *_sudo(host), words),
+                stdin=content,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=timeout_s,
+                env={**os.environ, "LC_ALL": "C"},
+                check=False,
+            )
+    except FileNotFoundError as exc:
+        raise ToolMissing("program 'ssh' was not found", hint="lab doctor") from exc
+    except subprocess.TimeoutExpired as exc:
+        return _too_late(host, mark, _text(exc.stdout), _text(exc.stderr), timeout_s)
+    ended = _read(done.returncode, done.stdout, done.stderr, mark)
+    if ended.began and ended.status == 0 == done.returncode:
+        return Answer("", ended.err)
+    return classify(host, ended, known_hosts=str(ssh.known_hosts(host)))
+
+
+def _writer(target: str, mark: str) -> str:
+    """Return the command that writes its input; the marks are those of `_marked`."""
+    place, part = shlex.quote(target), shlex.quote(f"{target}.part")
+    directory = shlex.quote(os.path.dirname(target))  # noqa: PTH120 - a path of another host
+    return (
+        f"echo {mark} >&2; umask 077; mkdir -p {directory} && cat > {part} && mv {part} {place}; "
+        f"status=$?; echo {mark} $status >&2; exit $status"
+    )
+
+
 def ssh_command(host: Host, ssh: Ssh, *remote: str, terminal: bool = False) -> list[str]:
     """Return the command that logs in to a host and runs `remote` there, words of its shell.
 
@@ -195,8 +235,11 @@ def _quoted(path: Path) -> str:
 
 
 def _root_shell(host: Host) -> tuple[str, ...]:
-    needs_sudo = host.sudo and host.user != "root"
-    return (*(("sudo", "-n") if needs_sudo else ()), "sh", "-s")
+    return (*_sudo(host), "sh", "-s")
+
+
+def _sudo(host: Host) -> tuple[str, ...]:
+    return ("sudo", "-n") if host.sudo and host.user != "root" else ()
 
 
 def _marked(script: str, mark: str) -> str:

@@ -11,6 +11,7 @@ from lab.artifacts.uploads import Upload
 from lab.errors import InvalidValue
 from lab.machines.topology import Node
 from lab.provision.child import Phase
+from lab.provision.phases import Parcel
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,10 @@ class Distribution(Protocol):
 
     def host_uploads(self) -> Mapping[str, tuple[str, tuple[str, ...]]]:
         """Return name → the artifact it is of, and the files of it; none for all."""
+        ...
+
+    def parcels(self, node: Node) -> tuple[Parcel, ...]:
+        """Return what is sent to a machine of an inventory, bound to its `Ground`."""
         ...
 
     def layers(self, trees: Mapping[str, Path]) -> tuple[Path, ...]:
@@ -148,15 +153,18 @@ class Distribution(Protocol):
 NAMES = ("k3s", "kubeadm")
 
 
-def choose(name: str, k3s: K3sChoice | None = None) -> Distribution:
-    """Return the distribution of that name; `k3s` says where its release comes from."""
+def choose(name: str, k3s: K3sChoice | None = None, *, adopt: bool = False) -> Distribution:
+    """Return the distribution of that name; `k3s` says where its release comes from.
+
+    `adopt` lets it take a k3s over that lab did not put on a machine.
+    """
     from lab.provision.k3s_phases import K3s
     from lab.provision.kubeadm_phases import Kubeadm
 
     if name == "kubeadm":
         return Kubeadm()
     if name == "k3s":
-        return K3s(k3s or K3sChoice())
+        return K3s(k3s or K3sChoice(), adopt=adopt)
     raise InvalidValue(
         f"--distribution is {name!r}, but lab knows only {', '.join(NAMES)}",
         hint="lab up --distribution kubeadm",

@@ -8,38 +8,15 @@ import shlex
 
 from pyinfra.api.deploy import deploy
 from pyinfra.context import host
-from pyinfra.operations import files, server
+from pyinfra.operations import server
 
 from lab.machines.nspawn import STORE
 from lab.provision.node import render
-from lab.provision.phases import RELEASE
+from lab.provision.phases import RELEASE, STAGE, claim_script
+from lab.provision.sending import upload
 from lab.provision.steps import Stamps, once
 
-STAGE = "/var/lib/lab/stage"
 RELEASE_BOUND_S = 60
-# What lab's own files, kubelet (pkg/kubelet/cm, setupKernelTunables), kube-proxy (cmd/kube-proxy,
-# setupConntrack; pkg/proxy/iptables, route_localnet) and k3s (pkg/agent/syssetup) set.
-KERNEL_SETTINGS = (
-    "fs.inotify.max_user_instances",
-    "fs.inotify.max_user_watches",
-    "kernel.keys.root_maxbytes",
-    "kernel.keys.root_maxkeys",
-    "kernel.panic",
-    "kernel.panic_on_oops",
-    "net.bridge.bridge-nf-call-ip6tables",
-    "net.bridge.bridge-nf-call-iptables",
-    "net.ipv4.conf.all.forwarding",
-    "net.ipv4.conf.all.route_localnet",
-    "net.ipv4.conf.all.rp_filter",
-    "net.ipv4.conf.default.rp_filter",
-    "net.ipv4.ip_forward",
-    "net.ipv6.conf.all.forwarding",
-    "net.netfilter.nf_conntrack_max",
-    "net.netfilter.nf_conntrack_tcp_timeout_close_wait",
-    "net.netfilter.nf_conntrack_tcp_timeout_established",
-    "vm.overcommit_memory",
-    "vm.panic_on_oom",
-)
 
 
 @deploy("Claim the host")
@@ -49,8 +26,7 @@ def claim() -> None:
     `owner` is "ID NAME" of the lab. A host with another mark is refused.
     """
     lab_id = host.data.owner.split()[0]
-    script = render("host-claim.sh.j2", kernel_settings=KERNEL_SETTINGS)
-    once("Mark the host", stamp=f"owner-{lab_id}", command=f"({script})")
+    once("Mark the host", stamp=f"owner-{lab_id}", command=claim_script(host.data.owner))
 
 
 @deploy("Give the host back")
@@ -70,14 +46,14 @@ def bring() -> None:
 
     Data: uploads: directory, archive (a path on the controller), sha256, files.
     """
-    for upload in host.data.uploads:
-        _bring(upload["directory"], upload["archive"], upload["sha256"])
+    for each in host.data.uploads:
+        _bring(each["directory"], each["archive"], each["sha256"])
     links = {
-        f"/{file}": f"{STORE}/{upload['directory']}/tree/{file}"
-        for upload in host.data.uploads
-        for file in upload["files"]
+        f"/{file}": f"{STORE}/{each['directory']}/tree/{file}"
+        for each in host.data.uploads
+        for file in each["files"]
     }
-    names = "-".join(sorted(upload["sha256"][:4] for upload in host.data.uploads))
+    names = "-".join(sorted(each["sha256"][:4] for each in host.data.uploads))
     once(
         "Link programs and images",
         stamp=f"links-{names}",
@@ -92,8 +68,7 @@ def _bring(directory: str, archive: str, sha256: str) -> None:
     if stamp in host.get_fact(Stamps):
         return
     staged = f"{STAGE}/{directory}.tar.gz"
-    server.shell(name="Make a private directory", commands=[f"mkdir -p -m 0700 {STAGE}"])
-    files.put(name=f"Upload {directory}", src=archive, dest=staged, mode="600")
+    upload(directory, source=archive, staged=staged, sha256=sha256)
     place = shlex.quote(f"{STORE}/{directory}")
     check = f"echo '{sha256}  {staged}' | sha256sum --check --status"
     once(

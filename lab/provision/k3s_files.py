@@ -14,6 +14,7 @@ from lab.artifacts.k3s import IMAGES, PROGRAM
 from lab.artifacts.k3s_lock import images_file
 from lab.artifacts.k3sprobe import ARCHIVE
 from lab.machines.nspawn import STORE
+from lab.provision.phases import STAGE, STAMPS, Parcel
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,18 @@ class Files:
             "images_on_node": "",
             "images_beside": [self._beside(path=str(self.probe))],
         }
+
+    def parcels(self) -> tuple[Parcel, ...]:
+        """Return what a machine is sent that does not see the cache."""
+        program = f"echo '{self.program_sha256}  /{PROGRAM}' | sha256sum --check --status"
+        images = f"test -e {STAMPS}/k3s-images-{self.images_sha256[:12]}"
+        probe = f"test -e {STAMPS}/k3s-beside-{ARCHIVE}-{self.probe_sha256[:12]}"
+        staged = f"{STAGE}/k3s.{self.program_sha256}"
+        return (
+            Parcel(str(self.program), staged, self.program_sha256, program),
+            Parcel(str(self.images), f"{STAGE}/{self.images.name}", self.images_sha256, images),
+            Parcel(str(self.probe), f"{STAGE}/{ARCHIVE}", self.probe_sha256, probe),
+        )
 
     def _digests(self) -> dict[str, str]:
         return {

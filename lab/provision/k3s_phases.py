@@ -22,7 +22,7 @@ from lab.provision.child import Phase, Target
 from lab.provision.distribution import Ground, Outputs, Settings
 from lab.provision.k3s_config import DATA, Cluster, ca_hash, check_token
 from lab.provision.k3s_files import Files
-from lab.provision.phases import RELEASE, api_addresses, name_range
+from lab.provision.phases import RELEASE, Parcel, api_addresses, name_range
 from lab.provision.rendering import in_turn, render_text
 
 UNINSTALL = "k3s-uninstall.sh.j2"
@@ -118,6 +118,9 @@ class K3s:
     def host_uploads(self) -> Mapping[str, tuple[str, tuple[str, ...]]]:
         """Return nothing: program and images go as they are, they are packed already."""
         return {}
+
+    def parcels(self, node: Node) -> tuple[Parcel, ...]:
+        return self._bound().parcels()
 
     def bind(self, artifacts: Mapping[str, str], ground: Ground | None = None) -> Self:
         cluster = HOSTS if ground else self.cluster

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 from pyinfra.context import host
 from pyinfra.facts.files import Sha256File
-from pyinfra.operations import files
 from pyinfra.operations import server as shell
 
 from lab.provision.k3s_config import DATA
+from lab.provision.phases import STAGE
+from lab.provision.sending import upload
 from lab.provision.steps import Stamps, once
 
 PROGRAM = "/usr/local/bin/k3s"
 PROGRAMS = "/var/lib/lab/k3s-programs"
-STAGE = "/var/lib/lab/stage"
 IMAGES = f"{DATA}/agent/images"
 
 
@@ -29,11 +29,11 @@ def bring_program(on_node: str = "") -> None:
     if host.get_fact(Sha256File, path=PROGRAM) == data.program_sha256:
         return
     staged = f"{STAGE}/k3s.{data.program_sha256}"
-    _make_stage()
     if on_node:
-        shell.shell(name="Copy k3s", commands=[f"cp {shlex.quote(on_node)} {staged}"])
+        copy = f"mkdir -p -m 0700 {STAGE} && cp {shlex.quote(on_node)} {staged}"
+        shell.shell(name="Copy k3s", commands=[copy])
     else:
-        files.put(name="Upload k3s", src=data.program, dest=staged, mode="600")
+        upload("k3s", source=data.program, staged=staged, sha256=data.program_sha256)
     check = f"echo '{data.program_sha256}  {staged}' | sha256sum --check --status"
     shell.shell(
         name="Verify k3s and give it its name",
@@ -81,8 +81,7 @@ def _bring_archive(what: str, archive: Archive, *, kind: str, pattern: str = "")
         return
     place = f"{archive.on_node or STAGE}/{archive.name}"
     if not archive.on_node:
-        _make_stage()
-        files.put(name=f"Upload {what}", src=archive.path, dest=place, mode="600")
+        upload(what, source=archive.path, staged=place, sha256=archive.sha256)
     check = f"echo '{archive.sha256}  {place}' | sha256sum --check --status"
     # Nothing else there: pyinfra may have found another file to be uploaded already.
     clean = "true" if archive.on_node else f"rm -f {place}"
@@ -95,7 +94,3 @@ def _bring_archive(what: str, archive: Archive, *, kind: str, pattern: str = "")
         f"&& touch {IMAGES}/.cache.json && {clean}",
         kind=kind,
     )
-
-
-def _make_stage() -> None:
-    shell.shell(name="Make a private directory", commands=[f"mkdir -p -m 0700 {STAGE}"])

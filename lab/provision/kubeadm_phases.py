@@ -12,6 +12,7 @@ from typing import Any, Self
 from lab.artifacts import kubeimages
 from lab.artifacts.kubeadm import kubeadm_recipes, kubernetes_version
 from lab.artifacts.recipe import Recipe
+from lab.artifacts.uploads import Upload
 from lab.machines.nspawn import STORE
 from lab.machines.topology import (
     API_NAME,
@@ -24,7 +25,7 @@ from lab.machines.topology import (
 )
 from lab.provision.child import Phase, Target
 from lab.provision.distribution import Ground, Outputs, Settings
-from lab.provision.phases import RELEASE, api_addresses, name_range
+from lab.provision.phases import RELEASE, STAGE, STAMPS, Parcel, api_addresses, name_range
 from lab.provision.rendering import in_turn, render_text
 
 TOKEN_TTL = "1h0m0s"  # noqa: S105 - a duration
@@ -106,6 +107,17 @@ class Kubeadm:
             for archive in (_archive(True), _archive(False))
         }
         return {**{name: (name, ()) for name in PROGRAM_ARTIFACTS}, **images}
+
+    def parcels(self, node: Node) -> tuple[Parcel, ...]:
+        return tuple(
+            Parcel(
+                source=upload.archive,
+                staged=f"{STAGE}/{upload.directory}.tar.gz",
+                sha256=upload.sha256,
+                unless=f"test -e {STAMPS}/store-{upload.directory}-{upload.sha256[:12]}",
+            )
+            for upload in self._uploads(node)
+        )
 
     def bind(self, artifacts: Mapping[str, str], ground: Ground | None = None) -> Self:
         return replace(self, ground=ground)
@@ -256,9 +268,12 @@ class Kubeadm:
     def _ground_data(self, node: Node) -> dict[str, Any]:
         if not self.ground:
             return {}
+        return {"owner": self.ground.owner, "uploads": [*map(asdict, self._uploads(node))]}
+
+    def _uploads(self, node: Node) -> tuple[Upload, ...]:
+        assert self.ground, "only machines of an inventory are sent anything"
         wanted = (*PROGRAM_ARTIFACTS, _archive(node.is_server))
-        uploads = [asdict(self.ground.uploads[name]) for name in wanted]
-        return {"owner": self.ground.owner, "uploads": uploads}
+        return tuple(self.ground.uploads[name] for name in wanted)
 
 
 def _archive(is_server: bool) -> str:

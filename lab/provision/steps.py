@@ -17,7 +17,8 @@ from pyinfra.context import host
 from pyinfra.operations import server
 from typing_extensions import override
 
-STAMPS = "/var/lib/lab/stamps"
+from lab.provision.phases import STAMPS
+
 # What an earlier caller has begun goes on without it. It must be left to end before anything
 # is decided: a service restarted under it, or a Node deleted, costs a `kubeadm join` minutes.
 SETTLE = "[ ! -e /run/lab/kubeadm.lock ] || flock -w 60 /run/lab/kubeadm.lock true"

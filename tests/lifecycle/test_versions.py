@@ -43,3 +43,9 @@ def test_servers_come_first_and_those_that_are_done_are_left_out() -> None:
     found = [status("n1", NEW), status("n3", "v1.36.1")]
 
     assert [node.name for node in remaining(nodes, found, NEW)] == ["n3", "n4", "n2", "n5"]
+
+
+def test_a_later_build_of_k3s_is_an_upgrade_and_an_earlier_one_a_step_back() -> None:
+    assert is_wanted("v1.36.3+k3s1", "v1.36.3+k3s2", name="lab")
+    with pytest.raises(InvalidValue, match="cannot go back"):
+        is_wanted("v1.36.3+k3s10", "v1.36.3+k3s2", name="lab")

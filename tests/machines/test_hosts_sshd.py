@@ -7,6 +7,7 @@ namespace, so that all it started ends with it. `sudo` are scripts, one for each
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import tempfile
 import threading
@@ -19,7 +20,7 @@ import pytest
 
 from lab.errors import MachineError
 from lab.machines.host_failure import Failure, Kind
-from lab.machines.hosts import Answer, Ssh, known_keys, require_all, run, run_on_all
+from lab.machines.hosts import Answer, Ssh, known_keys, require_all, run, run_on_all, send
 from lab.machines.inventory import Host
 from lab.paths import find_paths
 
@@ -414,3 +415,68 @@ def test_many_hosts_answer_at_once_and_every_failure_is_collected(
     }
     with pytest.raises(MachineError, match="3 of 7 hosts cannot be used"):
         require_all(outcomes)
+
+
+@pytest.fixture
+def there() -> Iterator[Path]:
+    """A directory that server and tester both see, and that is not there yet."""
+    directory = Path(tempfile.mkdtemp(dir="/var/tmp"))
+    # The sudo of these users makes nobody root.
+    directory.chmod(0o777)
+    yield directory / "stage"
+    shutil.rmtree(directory)
+
+
+@pytest.mark.parametrize("user", ["root", "admin"])
+def test_a_file_is_sent_whole_and_only_root_may_read_it(
+    server: Server, ssh: Ssh, tmp_path: Path, there: Path, user: str
+) -> None:
+    content = os.urandom(3_000_000)
+    (tmp_path / "program").write_bytes(content)
+    target = there / "with a space"
+
+    outcome = send(server.host(user), tmp_path / "program", str(target), ssh=ssh, timeout_s=20)
+
+    assert isinstance(outcome, Answer), outcome
+    assert target.read_bytes() == content
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (target, there)] == [0o600, 0o700]
+    assert [path.name for path in there.iterdir()] == [target.name]
+
+
+def test_a_file_for_which_there_is_no_room_is_told_and_has_no_name(
+    server: Server, ssh: Ssh, tmp_path: Path, there: Path
+) -> None:
+    (tmp_path / "program").write_bytes(b"content")
+    there.write_text("a file where the directory should be")
+
+    outcome = send(server.host(), tmp_path / "program", str(there / "k3s"), ssh=ssh, timeout_s=20)
+
+    assert "cannot create directory" in fail(outcome, Kind.SCRIPT_FAILED).said
+
+
+def test_a_file_that_cannot_be_sent_in_time_is_told_and_has_no_name(
+    server: Server, ssh: Ssh, there: Path, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "slow")
+    writer = subprocess.Popen(["sh", "-c", f"exec 3> '{tmp_path}/slow'; echo half >&3; sleep 30"])
+    try:
+        found = send(server.host(), tmp_path / "slow", str(there / "k3s"), ssh=ssh, timeout_s=2)
+    finally:
+        writer.kill()
+        writer.wait()
+
+    fail(found, Kind.TOO_LATE)
+    assert not (there / "k3s").exists()
+
+
+def test_who_may_not_become_root_sends_nothing(
+    server: Server, ssh: Ssh, tmp_path: Path, there: Path
+) -> None:
+    (tmp_path / "program").write_bytes(b"content")
+
+    outcome = send(
+        server.host("asked"), tmp_path / "program", str(there / "k3s"), ssh=ssh, timeout_s=20
+    )
+
+    fail(outcome, Kind.NO_SUDO)
+    assert not there.exists()

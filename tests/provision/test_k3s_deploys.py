@@ -17,7 +17,7 @@ from pyinfra.api.inventory import Inventory
 from pyinfra.api.operations import run_ops
 from pyinfra.api.state import State
 
-from lab.provision import k3s, k3s_release, steps
+from lab.provision import k3s, k3s_release, phases, steps
 from lab.provision.k3s_config import Cluster
 
 ACTIVE = {"is-active": "active"}
@@ -271,6 +271,20 @@ def test_images_are_uploaded_privately_and_given_to_k3s_one_after_the_other(
     assert run(k3s.prepare, uploading(tmp_path), stamps=first.stamps()).names == []
 
 
+def test_what_was_sent_before_is_not_uploaded_again_and_what_was_changed_there_is(
+    tmp_path: Path,
+) -> None:
+    data = uploading(tmp_path)
+    staged = f"{phases.STAGE}/images.tar"
+
+    def names(digest: str) -> list[str]:
+        answers = {f"sha256sum {staged}": f"{digest}  {staged}"}
+        return run(k3s.prepare, data, answers=answers).names
+
+    assert "Upload the images" not in names(data["images_sha256"])
+    assert "Upload the images" in names("0" * 64)
+
+
 @pytest.mark.parametrize("name", ["images.tar", "lab-probe.tar"])
 def test_an_upload_that_is_damaged_is_removed_and_nothing_else(tmp_path: Path, name: str) -> None:
     data = uploading(tmp_path)
@@ -335,7 +349,6 @@ def test_an_upgrade_saves_the_data_brings_the_program_and_starts_it_once() -> No
 
     assert first.names == [
         "Save etcd's data",
-        "Make a private directory",
         "Copy k3s",
         "Verify k3s and give it its name",
         "Start the new k3s and wait until it works",

@@ -26,7 +26,7 @@ SYSTEM = ("systemd", "systemd-sysv", "systemd-container", "dbus", "libpam-system
 BOOT = ("linux-image-cloud-amd64", "initramfs-tools")
 NETWORK = ("iproute2", "iptables", "nftables", "ebtables", "ethtool", "conntrack", "socat")
 TOOLS = ("openssh-server", "sudo", "python3", "python3-venv", "kmod", "procps", "util-linux")
-OTHERS = ("mount", "ca-certificates", "iputils-ping", "curl")
+OTHERS = ("mount", "runc", "ca-certificates", "iputils-ping", "curl")
 PACKAGES = (*SYSTEM, *BOOT, *NETWORK, *TOOLS, *OTHERS)
 
 EXCLUDED = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
