@@ -11,7 +11,7 @@ from lab.cli._options import Distribution, Json, K3sDir, K3sMirror, Name, Timeou
 
 if TYPE_CHECKING:
     from lab.lifecycle.choice import Choice
-    from lab.lifecycle.own_hosts import Inventory
+    from lab.lifecycle.inspection import Inventory
     from lab.lifecycle.plan import Action
     from lab.lifecycle.up import Result
 
@@ -136,7 +136,7 @@ def _to_json(name: str, result: "Result", finished: list[tuple[str, float]]) -> 
 
 
 def _read_inventory(file: Path, *, adopt: bool, accept_new: bool, plan: bool) -> "Inventory":
-    from lab.lifecycle.own_hosts import Inventory
+    from lab.lifecycle.inspection import Inventory
     from lab.machines.inventory_file import load
     from lab.machines.topology import POD_SUBNET, SERVICE_SUBNET
     from lab.paths import find_caller

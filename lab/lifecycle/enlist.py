@@ -7,8 +7,10 @@ long as it is part of the lab, whatever is added to the file or taken from it.
 from collections.abc import Iterator, Mapping, Sequence
 
 from lab.errors import InvalidValue
+from lab.lifecycle.inspection import Inventory
+from lab.lifecycle.record import Record, nodes_from
 from lab.machines.inventory import Host
-from lab.machines.topology import MAX_NODES
+from lab.machines.topology import MAX_NODES, Node
 
 
 def enlist(present: Mapping[int, Host], listed: Sequence[Host], *, name: str) -> dict[int, Host]:
@@ -48,3 +50,21 @@ def _find_problems(present: Mapping[int, Host], listed: Sequence[Host], name: st
             yield f"{host.name} is {role} in the lab, and the file has it as the other"
     if servers == 1 and sum(host.is_server for host in listed) > 1:
         yield "a lab that was made with one server stays with one: its controllers hold no election"
+
+
+def numbered(inventory: Inventory) -> dict[int, Host]:
+    """Return which nodes the machines of an inventory are in a new lab."""
+    return dict(enumerate(inventory.hosts, start=1))
+
+
+def follow(record: Record, inventory: Inventory) -> dict[int, Host]:
+    """Return which machines a lab has when it is as its inventory says; raises as `enlist`."""
+    leaver = record.removing
+    staying = {number: host for number, host in record.hosts.items() if number != leaver}
+    return enlist(staying, inventory.hosts, name=record.name)
+
+
+def newcomers(record: Record, inventory: Inventory) -> tuple[Node, ...]:
+    """Return the nodes that the lab gets when it follows its inventory."""
+    known = {host.name for host in record.hosts.values()}
+    return tuple(node for node in nodes_from(follow(record, inventory)) if node.name not in known)

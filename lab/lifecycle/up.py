@@ -7,23 +7,24 @@ nothing to do on one that is up.
 
 import secrets
 import string
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lab import artifacts
 from lab.errors import InvalidValue, LabError
 from lab.files import make_dir, write_json
-from lab.lifecycle import facts, own_hosts, publish
+from lab.lifecycle import facts, inspection, own_hosts, publish
 from lab.lifecycle import record as records
 from lab.lifecycle.bounds import BOUNDS, Bounds
 from lab.lifecycle.cluster import Cluster, start_child
 from lab.lifecycle.down import remove
-from lab.lifecycle.enlist import enlist
+from lab.lifecycle.enlist import follow, newcomers, numbered
 from lab.lifecycle.fitness import require_fit_host
+from lab.lifecycle.inspection import Inventory
 from lab.lifecycle.lab import Lab, require_root
 from lab.lifecycle.lock import exclusive
-from lab.lifecycle.own_hosts import Inventory
 from lab.lifecycle.plan import HOST, Action, Done, plan
 from lab.lifecycle.record import Record, nodes_from
 from lab.lifecycle.removal import end_removal
@@ -67,7 +68,7 @@ class Wanted:
 
     def make_nodes(self) -> tuple[Node, ...]:
         if self.inventory:
-            return nodes_from(dict(enumerate(self.inventory.hosts, start=1)))
+            return nodes_from(numbered(self.inventory))
         nodes = DEFAULT_NODES if self.nodes is None else self.nodes
         return make_nodes(nodes, 1 if self.servers is None else self.servers)
 
@@ -87,38 +88,80 @@ def up(
     With `upgrades` also: to bring it to the version of `distribution`.
     """
     check_lab_name(name)
-    nodes = wanted.make_nodes()
+    wanted.make_nodes()
     if not _own(_find(paths, name, wanted), wanted):
         require_root("up")
-    done = Done()
     with exclusive(paths, name):
         lab = _find(paths, name, wanted)
         inventory = _own(lab, wanted)
-        present = lab.record.version if lab else distribution.version
+        way = _Way(paths, name, wanted, distribution, progress, bounds, inventory)
+        return way.go(lab, upgrades=upgrades)
+
+
+@dataclass(slots=True)
+class _Way:
+    """One `lab up`, with the lab's lock held."""
+
+    paths: Paths
+    name: str
+    wanted: Wanted
+    distribution: Distribution
+    progress: Progress
+    bounds: Bounds
+    inventory: Inventory | None
+    done: Done = field(default_factory=Done)
+
+    def go(self, lab: Lab | None, *, upgrades: bool) -> Result:
+        present = lab.record.version if lab else self.distribution.version
         upgrades = upgrades and is_wanted(
-            present, distribution.version, name=name, can=distribution.upgrades
+            present, self.distribution.version, name=self.name, can=self.distribution.upgrades
         )
-        is_same = lab is None or inventory is None or not _newcomers(lab, inventory)
-        is_fine = lab and is_same and not lab.record.removing and is_up(lab)
+        is_fine = lab is not None and self._is_fine(lab)
         if lab and is_fine and not upgrades:
             return Result(lab.record, ())
-        if lab and not _end_leaving(lab, progress, done):
-            nodes, lab = lab.record.nodes, None
-        if inventory:
-            _look_at(paths, name, lab, inventory, distribution, progress)
-        if lab and lab.record.leaver:
-            done.add(lab.record.leaver.name, "remove")
-            # It is taken out of a cluster that runs: the host may have been off meanwhile.
-            ready_machines(lab, distribution, bounds, progress, done)
-            end_removal(lab, distribution, bounds, progress)
-        if lab and inventory:
-            lab.set_hosts(_enlist(lab, inventory))
-        lab = lab or create(paths, name, nodes, distribution, progress, done, inventory=inventory)
+        lab = self._prepare(lab)
         if not is_fine:
-            converge(lab, distribution, bounds, progress, done)
+            converge(lab, self.distribution, self.bounds, self.progress, self.done)
         if upgrades:
-            Upgrade(lab, distribution, bounds, progress, done).run()
-        return Result(lab.record, tuple(done.actions))
+            Upgrade(lab, self.distribution, self.bounds, self.progress, self.done).run()
+        return Result(lab.record, tuple(self.done.actions))
+
+    def _is_fine(self, lab: Lab) -> bool:
+        """Whether the lab has the nodes it should, and all of them are as they were checked."""
+        is_same = self.inventory is None or not newcomers(lab.record, self.inventory)
+        return is_same and not lab.record.removing and is_up(lab)
+
+    def _prepare(self, lab: Lab | None) -> Lab:
+        """Return the lab with what was cut short ended, and with the nodes it should have."""
+        nodes = lab.record.nodes if lab else self.wanted.make_nodes()
+        if lab and not _end_leaving(lab, self.progress, self.done):
+            lab = None
+        if self.inventory:
+            look_at(self.paths, self.name, lab, self.inventory, self.distribution, self.progress)
+        if lab is None:
+            return self._create(nodes)
+        if lab.record.leaver:
+            self._end_removal(lab, lab.record.leaver)
+        if self.inventory:
+            lab.set_hosts(follow(lab.record, self.inventory))
+        return lab
+
+    def _create(self, nodes: tuple[Node, ...]) -> Lab:
+        return create(
+            self.paths,
+            self.name,
+            nodes_from(numbered(self.inventory)) if self.inventory else nodes,
+            self.distribution,
+            self.progress,
+            self.done,
+            hosts=numbered(self.inventory) if self.inventory else {},
+        )
+
+    def _end_removal(self, lab: Lab, leaver: Node) -> None:
+        self.done.add(leaver.name, "remove")
+        # It is taken out of a cluster that runs: the host may have been off meanwhile.
+        ready_machines(lab, self.distribution, self.bounds, self.progress, self.done)
+        end_removal(lab, self.distribution, self.bounds, self.progress)
 
 
 def plan_up(
@@ -132,10 +175,11 @@ def plan_up(
     nodes = wanted.make_nodes()
     lab = _find(paths, name, wanted)
     inventory = _own(lab, wanted)
-    if inventory and (lab is None or _newcomers(lab, inventory) or not is_up(lab)):
-        _look_at(paths, name, lab, inventory, distribution, progress)
+    coming = newcomers(lab.record, inventory) if lab and inventory else ()
+    if inventory and (lab is None or coming or not is_up(lab)):
+        look_at(paths, name, lab, inventory, distribution, progress)
     if lab:
-        return plan(facts.of_lab(lab, distribution, newcomers=_coming(lab, inventory)))
+        return plan(facts.of_lab(lab, distribution, newcomers=coming))
     make = facts.of_new_hosts if inventory else facts.of_new_lab
     return plan(make(paths, nodes, distribution))
 
@@ -144,31 +188,11 @@ def _own(lab: Lab | None, wanted: Wanted) -> Inventory | None:
     """Return the inventory that is given, or else the one that the lab was made with."""
     if wanted.inventory or lab is None or not lab.record.hosts:
         return wanted.inventory
-    return Inventory(tuple(lab.record.hosts.values()))
-
-
-def _enlist(lab: Lab, inventory: Inventory) -> dict[int, Host]:
     leaver = lab.record.removing
-    staying = {number: host for number, host in lab.record.hosts.items() if number != leaver}
-    return enlist(staying, inventory.hosts, name=lab.record.name)
+    return Inventory(tuple(h for number, h in lab.record.hosts.items() if number != leaver))
 
 
-def _newcomers(lab: Lab, inventory: Inventory) -> tuple[Host, ...]:
-    """Return the machines of the file that are not in the lab yet."""
-    known = {host.name for host in lab.record.hosts.values()}
-    return tuple(h for h in _enlist(lab, inventory).values() if h.name not in known)
-
-
-def _coming(lab: Lab, inventory: Inventory | None) -> tuple[Node, ...]:
-    """Return the nodes that the lab would get."""
-    if inventory is None:
-        return ()
-    known = {node.number for node in lab.record.nodes}
-    enlisted = _enlist(lab, inventory)
-    return tuple(node for node in nodes_from(enlisted) if node.number not in known)
-
-
-def _look_at(
+def look_at(
     paths: Paths,
     name: str,
     lab: Lab | None,
@@ -178,11 +202,11 @@ def _look_at(
 ) -> None:
     """Look at all machines before anything is put on any; those that are no nodes must be fit."""
     joined = lab.record.joined if lab else ()
-    own_hosts.inspect(
+    inspection.inspect(
         inventory,
         [host for host in inventory.hosts if host.name not in joined],
         distribution,
-        ssh=own_hosts.ssh_of(paths, name, inventory),
+        ssh=inspection.ssh_of(paths, name, inventory),
         lab_id=lab.record.lab_id if lab else "",
         progress=progress,
     )
@@ -246,11 +270,11 @@ def create(
     progress: Progress,
     done: Done,
     *,
-    inventory: Inventory | None = None,
+    hosts: Mapping[int, Host],
 ) -> Lab:
     """Build what is missing and make the lab's directory and record; no node yet."""
-    recipes = distribution.host_recipes() if inventory else distribution.recipes()
-    if not inventory:
+    recipes = distribution.host_recipes() if hosts else distribution.recipes()
+    if not hosts:
         require_fit_host(paths, recipes, node_count=len(nodes))
     for missing in artifacts.missing(recipes, paths):
         done.add(HOST, f"build {missing}")
@@ -259,7 +283,7 @@ def create(
         for artifact in built.values():
             artifacts.verify(artifact, thorough=True)
     directory = paths.lab(name)
-    if not directory.exists() and not inventory:
+    if not directory.exists() and not hosts:
         take_fingerprint(paths, name)
     make_dir(directory, owner=paths.caller, mode=0o700)
     record = Record(
@@ -271,7 +295,7 @@ def create(
         distribution=distribution.name,
         version=distribution.version,
         artifacts={key: str(artifact.path) for key, artifact in built.items()},
-        hosts=dict(enumerate(inventory.hosts, start=1)) if inventory else {},
+        hosts=hosts,
     )
     records.save(paths, record)
     return Lab.open(paths, record)
