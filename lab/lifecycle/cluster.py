@@ -28,12 +28,18 @@ def start_child(lab: Lab) -> Child:
 
 
 def bind(
-    lab: Lab, distribution: Distribution, artifacts: Mapping[str, str], progress: Progress
+    lab: Lab,
+    distribution: Distribution,
+    artifacts: Mapping[str, str],
+    bounds: Bounds,
+    progress: Progress,
 ) -> Distribution:
     """Return the distribution with what it has to know of artifacts and the lab's machines."""
     ground = None
     if lab.record.hosts:
-        ground = own_hosts.make_ground(lab, distribution, artifacts, progress)
+        ground = own_hosts.make_ground(
+            lab, distribution, artifacts, wait_s=bounds.nodes_s, progress=progress
+        )
     return distribution.bind(artifacts, ground)
 
 
@@ -66,7 +72,7 @@ class Cluster:
     def provision(self, child: Child) -> None:
         """Prepare all nodes and make the first server beside it, then let the others join."""
         self.distribution = bind(
-            self.lab, self.distribution, self.lab.record.artifacts, self.progress
+            self.lab, self.distribution, self.lab.record.artifacts, self.bounds, self.progress
         )
         if self.lab.record.hosts and self.waiting:
             own_hosts.send(self.lab, self.distribution, self.waiting, self.progress)

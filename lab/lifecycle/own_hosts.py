@@ -42,7 +42,12 @@ def installed(record: Record) -> str:
 
 
 def make_ground(
-    lab: Lab, distribution: Distribution, artifacts: Mapping[str, str], progress: Progress
+    lab: Lab,
+    distribution: Distribution,
+    artifacts: Mapping[str, str],
+    *,
+    wait_s: float,
+    progress: Progress,
 ) -> Ground:
     """Return what the hosts get of artifacts, paths by name, packed now where it was not."""
     owner = owner_of(lab.record.lab_id, lab.record.name)
@@ -53,7 +58,7 @@ def make_ground(
             assert split, artifacts[artifact]
             kept = place(*split, paths=lab.paths)
             packed[name] = uploads.pack(kept, owner=lab.paths.caller, only=files)
-    return Ground(owner, packed)
+    return Ground(owner, packed, wait_s)
 
 
 def ready(lab: Lab) -> None:

@@ -33,7 +33,7 @@ def end_removal(lab: Lab, distribution: Distribution, bounds: Bounds, progress: 
         _delete_machine(lab, node)
     lab.set_nodes(lab.record.staying, removing=0)
     if node.is_server or lab.record.hosts:
-        _tell_others(lab, distribution, progress)
+        _tell_others(lab, distribution, bounds, progress)
 
 
 def _leave_etcd(lab: Lab, node: Node, distribution: Distribution) -> None:
@@ -74,12 +74,12 @@ def _give_back(lab: Lab, node: Node) -> None:
         lab.journal.undone(change)
 
 
-def _tell_others(lab: Lab, distribution: Distribution, progress: Progress) -> None:
+def _tell_others(lab: Lab, distribution: Distribution, bounds: Bounds, progress: Progress) -> None:
     """Tell nodes and forwarder which servers there are now."""
     publish.publish(lab)
     names = lab.machines.running(lab.record.nodes)
     running = tuple(node for node in lab.record.nodes if node.name in names)
-    bound = bind(lab, distribution, lab.record.artifacts, progress)
+    bound = bind(lab, distribution, lab.record.artifacts, bounds, progress)
     phase = bound.know_phase(running, lab.record.nodes)
     if phase is None:
         return

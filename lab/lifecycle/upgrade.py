@@ -36,7 +36,7 @@ class Upgrade:
     def run(self) -> None:
         """Upgrade what is left, then see that everything works."""
         new = self._bring_artifacts()
-        self.distribution = bind(self.lab, self.distribution, new, self.progress)
+        self.distribution = bind(self.lab, self.distribution, new, self.bounds, self.progress)
         version = self.distribution.version
         left = remaining(self.lab.record.nodes, kube_nodes.list_nodes(self.lab.connect()), version)
         self.lab.update(gate_passed=False, upgrading=version)

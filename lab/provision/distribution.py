@@ -29,11 +29,13 @@ class Ground:
     """What there is to know where the nodes are machines of an inventory.
 
     `owner` is the mark that they get, "ID NAME" of the lab; `uploads` what they get, by the
-    names of `Distribution.host_uploads`.
+    names of `Distribution.host_uploads`. `wait_s` is how long one step may take on a host that
+    is slow, where that is longer than usual.
     """
 
     owner: str
     uploads: Mapping[str, Upload]
+    wait_s: float = 0
 
 
 Outputs = Mapping[str, str]

@@ -34,7 +34,8 @@ def init_server() -> None:
     """Run `kubeadm init` and start kube-proxy.
 
     Data: what `prepare_node` reads, token (secret), token_ttl, cluster_name,
-    kubernetes_version, cluster_dns, single, elects; own: whether the host is not lab's.
+    kubernetes_version, cluster_dns, single, elects; own: whether the host is not lab's;
+    wait_s: seconds that kubeadm waits for the control plane.
     """
     run_kubeadm("init", render("kubeadm-init.yaml.j2", ignored=_ignored()))
     server.shell(
@@ -65,7 +66,7 @@ def join_agent() -> None:
     """Run `kubeadm join` against the pinned CA and start kube-proxy.
 
     Data: node_name, address, is_server, server_address, token (secret), ca_hash,
-    kube_proxy_config (secret), own.
+    kube_proxy_config (secret), own, wait_s.
     """
     run_kubeadm("join", render("kubeadm-join.yaml.j2", ignored=_ignored()))
     server.shell(
@@ -80,7 +81,7 @@ def upgrade_node() -> None:
     """Run the new kubeadm, then let the node's services run from the new programs.
 
     Data: programs (a directory on the node), images (an archive there), image_stamp,
-    kubernetes_version, own, first: whether it is the first server to be upgraded.
+    kubernetes_version, own, wait_s, first: whether it is the first server to be upgraded.
     """
     data = host.data
     once(
@@ -95,12 +96,12 @@ def upgrade_node() -> None:
         commands=[
             # One that was begun by a caller who is gone may still run.
             f"mkdir -p /run/lab && cat > /run/lab/upgrade.yaml && "
-            f"flock -w 280 /run/lab/kubeadm.lock {data.programs}/kubeadm upgrade "
+            f"flock -w {data.wait_s + 40} /run/lab/kubeadm.lock {data.programs}/kubeadm upgrade "
             f"{verb} --config /run/lab/upgrade.yaml >> {log} 2>&1 || "
             f"{{ tail -n 20 {log} >&2; exit 1; }}"
         ],
         _stdin=render("kubeadm-upgrade.yaml.j2", ignored=_ignored()),
-        _timeout=300,
+        _timeout=int(data.wait_s) + 60,
     )
     links = " && ".join(
         f"ln -sfn {data.programs}/{name} /usr/local/bin/.{name} && "
@@ -147,5 +148,6 @@ def run_kubeadm(verb: str, config: str) -> None:
         name=f"Run kubeadm {verb}",
         commands=[f"kubeadm-once {verb}"],
         _stdin=config,
-        _timeout=300,
+        # It waits for the control plane and for more, and what was cut short before for itself.
+        _timeout=int(host.data.wait_s) + 60,
     )

@@ -28,6 +28,8 @@ from lab.provision.distribution import Ground, Outputs, Settings
 from lab.provision.phases import RELEASE, STAGE, STAMPS, Parcel, api_addresses, name_range
 from lab.provision.rendering import in_turn, render_text
 
+# How long kubeadm waits for the control plane: its one minute is too short for a busy host.
+WAIT_S = 240
 TOKEN_TTL = "1h0m0s"  # noqa: S105 - a duration
 # Topmost first: Debian is above the programs, so that it decides who owns a directory.
 LAYERS = ("noderoot", "kubernetes", "containerd", "cni", "images")
@@ -196,10 +198,15 @@ class Kubeadm:
             "image_stamp": PurePath(artifacts["images"]).name.rsplit("-", 1)[-1],
             "kubernetes_version": self.version,
             "own": bool(self.ground),
+            "wait_s": self._wait_s(),
             "first": first,
         } | self._ground_data(node)
         deploys = (*self._first()[1:2], "upgrade_node")
-        return Phase(f"upgrading {node.name}", (_target(node, deploys, data),), timeout_s=420)
+        return Phase(
+            f"upgrading {node.name}",
+            (_target(node, deploys, data),),
+            timeout_s=self._wait_s() + 180,
+        )
 
     def leave_phase(self, node: Node) -> Phase:
         return Phase(f"taking {node.name} out of the cluster", (_target(node, ("leave",), {}),))
@@ -215,6 +222,9 @@ class Kubeadm:
         texts = (render_text(name, data) for name in ("kubeadm-uninstall.sh.j2", RELEASE))
         return in_turn(*texts)
 
+    def _wait_s(self) -> int:
+        return max(WAIT_S, int(self.ground.wait_s) if self.ground else 0)
+
     def _first(self) -> tuple[str, ...]:
         """Return the deploys that come before all others on a host that is not lab's."""
         return ("claim", "bring") if self.ground else ()
@@ -229,6 +239,7 @@ class Kubeadm:
             "ca_hash": ca_hash(outputs["ca"]),
             "kube_proxy_config": outputs["kube_proxy_config"],
             "own": bool(self.ground),
+            "wait_s": self._wait_s(),
         }
 
     def _node_data(self, node: Node, nodes: tuple[Node, ...], settings: Settings) -> dict[str, Any]:
@@ -242,6 +253,7 @@ class Kubeadm:
             "image_stamp": settings.images_key,
             "cgroup_driver": settings.cgroup_driver,
             "own": bool(self.ground),
+            "wait_s": self._wait_s(),
             **self._routes(node, nodes),
             **self._ground_data(node),
         }

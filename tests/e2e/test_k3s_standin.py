@@ -78,7 +78,7 @@ def made(shared_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     version = K3sChoice().lock.version
     k3s = of_release(make_release(tmp_path_factory.mktemp("release"), version), version)
     paths, progress, done = shared_home.paths, Silent(), Done()
-    lab = create(paths, NAME, make_nodes(6, 3), k3s, progress, done)
+    lab = create(paths, NAME, make_nodes(6, 3), k3s, progress, done, hosts={})
     try:
         prepare_host(lab, progress, done)
         with start_child(lab) as child:
