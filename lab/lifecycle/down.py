@@ -125,6 +125,11 @@ def _changes(lab: Lab) -> list[Change]:
     try:
         return lab.journal.open_changes()
     except LabError:
+        if lab.record.hosts:
+            return [
+                Change(0, own_hosts.KIND, host.name, "", own_hosts.undo_of(lab.record, host))
+                for host in lab.record.hosts.values()
+            ]
         lab_id = lab.record.lab_id
         machines = [("machine", node.name) for node in reversed(lab.record.nodes)]
         known = [("forwarder", lab_id), *machines, ("network", lab_id), ("sysctls", lab_id)]

@@ -7,6 +7,7 @@ lab's record and the cache may be gone by then.
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any
 
 from lab.artifacts import uploads
 from lab.artifacts.layout import place, split_name
@@ -72,13 +73,16 @@ def ready(lab: Lab) -> None:
     write_atomic(lab.keys.known_hosts, known, owner=lab.paths.caller)
     for host in hosts:
         if host.name not in lab.record.joined:
-            lab.journal.intend_once(
-                KIND,
-                host.name,
-                host=host.to_dict(),
-                owner=owner_of(lab.record.lab_id, lab.record.name),
-                distribution=lab.record.distribution,
-            )
+            lab.journal.intend_once(KIND, host.name, **undo_of(lab.record, host))
+
+
+def undo_of(record: Record, host: Host) -> dict[str, Any]:
+    """Return what taking all off a host needs, as JSON has it."""
+    return {
+        "host": host.to_dict(),
+        "owner": owner_of(record.lab_id, record.name),
+        "distribution": record.distribution,
+    }
 
 
 def send(lab: Lab, distribution: Distribution, nodes: Sequence[Node], progress: Progress) -> None:
@@ -131,15 +135,24 @@ def _missing_script(parcels: Sequence[Parcel]) -> str:
 
 
 def require_reachable(lab: Lab) -> None:
-    """Raise one error with every host that cannot be used now, and why."""
-    hosts = lab.record.hosts.values()
+    """Raise one error with every host that cannot be used now, and why.
+
+    One that is being removed may be gone for good.
+    """
+    hosts = [lab.record.hosts[node.number] for node in lab.record.staying]
     machines.require_all(machines.run_on_all(hosts, "true", ssh=lab.ssh(), timeout_s=LOOK_BOUND_S))
 
 
 def take_off(lab: Lab, changes: Iterable[Change]) -> dict[str, LabError]:
-    """Take off side by side what was put on hosts; return by name why it is not off somewhere."""
+    """Take off side by side what was put on hosts; return by name why it is not off somewhere.
+
+    How a host is logged in to may have changed since, so the record counts as long as it has it.
+    """
     chosen = {change.what: change for change in changes if change.kind == KIND}
-    hosts = [Host.from_dict(change.undo["host"]) for change in chosen.values()]
+    known = {host.name: host for host in lab.record.hosts.values()}
+    hosts = [
+        known.get(name) or Host.from_dict(change.undo["host"]) for name, change in chosen.items()
+    ]
     outcomes: dict[str, machines.Outcome] = {}
     for script, group in _by_script(hosts, chosen).items():
         outcomes |= machines.run_on_all(group, script, ssh=lab.ssh(), timeout_s=REMOVE_BOUND_S)

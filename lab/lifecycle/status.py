@@ -44,8 +44,10 @@ def status(paths: Paths, name: str) -> Status:
     lab = Lab.load(paths, name)
     running = lab.machines.running(lab.record.nodes)
     found, problem = _ask_cluster(lab) if running else ({}, "")
+    off = "cannot be reached" if lab.record.hosts else "powered off"
     lines = tuple(
-        _line(node, node.name in running, found.get(node.name)) for node in lab.record.nodes
+        _line(node, node.name in running, found.get(node.name), off=off)
+        for node in lab.record.nodes
     )
     return Status(
         name=name,
@@ -103,13 +105,13 @@ def _ask_cluster(lab: Lab) -> tuple[dict[str, NodeStatus], str]:
         return {}, exc.message
 
 
-def _line(node: Node, running: bool, found: NodeStatus | None) -> NodeLine:
+def _line(node: Node, running: bool, found: NodeStatus | None, *, off: str) -> NodeLine:
     return NodeLine(
         name=node.name,
         role="server" if node.is_server else "agent",
         address=node.address,
         running=running,
         ready=found.ready if found else None,
-        reason=found.reason if found else ("unknown" if running else "powered off"),
+        reason=found.reason if found else ("unknown" if running else off),
         version=found.version if found else "",
     )

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lab.errors import MachineError, NodeUnreachable, NoSpace
 from lab.journal import Change
-from lab.lifecycle import down
+from lab.lifecycle import down, own_hosts
 from lab.lifecycle import record as records
 from lab.lifecycle.lab import Lab
 from lab.lifecycle.record import Record
@@ -300,3 +300,41 @@ def test_machines_are_given_back_also_without_a_record(
     down.remove(paths, "lab", Silent(), force=True)
 
     assert sorted(ran) == ["k1", "k2", "k3"]
+
+
+def test_machines_are_given_back_also_with_a_journal_that_is_damaged(
+    paths: Paths, on_hosts: Lab, ran: Ran
+) -> None:
+    journal = on_hosts.directory / "journal.jsonl"
+    journal.write_text("{broken\n" + journal.read_text())
+
+    down.remove(paths, "lab", Silent(), force=True)
+
+    assert sorted(ran) == ["k1", "k2", "k3"]
+    assert all("'zzzz lab'" in script for script in ran.values())
+
+
+def test_a_machine_is_logged_in_to_as_the_record_has_it_now(
+    on_hosts: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[str] = []
+
+    def run_on_all(hosts: list[Host], script: str, **_: object) -> dict[str, Answer]:
+        used.extend(f"{host.user}@{host.name}" for host in hosts)
+        return {host.name: Answer("", "") for host in hosts}
+
+    monkeypatch.setattr("lab.machines.hosts.run_on_all", run_on_all)
+    on_hosts.set_hosts({1: replace(HOSTS[1], user="ops"), 2: HOSTS[2]})
+
+    # k3 was removed from the lab while it was off.
+    own_hosts.take_off(on_hosts, on_hosts.journal.open_changes())
+
+    assert sorted(used) == ["ops@k1", "root@k2", "root@k3"]
+
+
+def test_a_machine_that_is_being_removed_need_not_be_reached(on_hosts: Lab, ran: Ran) -> None:
+    on_hosts.update(removing=2)
+
+    own_hosts.require_reachable(on_hosts)
+
+    assert sorted(ran) == ["k1", "k3"]
