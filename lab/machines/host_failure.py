@@ -96,6 +96,11 @@ def classify(host: Host, ended: Ended, *, known_hosts: str) -> Failure:
     return Failure(Kind.SSH_FAILED, host, _last(ended.err), f"{_by_hand(host)} -v")
 
 
+def too_late(host: Host, said: str) -> Failure:
+    """Return the failure of what did not end within its bound, which no option makes longer."""
+    return Failure(Kind.TOO_LATE, host, said, f"{_by_hand(host)} uptime, then the same again")
+
+
 def _of_script(host: Host, ended: Ended) -> Failure:
     said = _last(ended.err or ended.out)
     if ended.status is None and ended.ssh_status == SSH_ERROR:

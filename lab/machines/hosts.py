@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import CommandFailed, LabError, MachineError, NodeUnreachable, ToolMissing
-from lab.machines.host_failure import Ended, Failure, Kind, classify
+from lab.machines.host_failure import Ended, Failure, Kind, classify, too_late
 from lab.machines.inventory import Host
 from lab.machines.inventory_file import config_of
 
@@ -143,7 +143,7 @@ def send(host: Host, file: Path, target: str, *, ssh: Ssh, timeout_s: float) -> 
     Its directory is made, for root only. Raises ToolMissing without ssh.
     """
     mark = f"lab-{secrets.token_hex(8)}"
-    words = shlex.join(["sh", "-c", _writer(target, mark)])
+    words = shlex.join(["sh", "-c", _writer(target, mark, size=file.stat().st_size)])
     try:
         with file.open("rb") as content:
             done = subprocess.run(
@@ -166,13 +166,17 @@ def send(host: Host, file: Path, target: str, *, ssh: Ssh, timeout_s: float) -> 
     return classify(host, ended, known_hosts=str(ssh.known_hosts(host)))
 
 
-def _writer(target: str, mark: str) -> str:
-    """Return the command that writes its input; the marks are those of `_marked`."""
+def _writer(target: str, mark: str, *, size: int) -> str:
+    """Return the command that writes its input; the marks are those of `_marked`.
+
+    To cat, a sender that was killed looks like one that has sent all, so the size is compared.
+    """
     place, part = shlex.quote(target), shlex.quote(f"{target}.part")
     directory = shlex.quote(os.path.dirname(target))  # noqa: PTH120 - a path of another host
+    whole = f'[ "$(wc -c < {part})" -eq {size} ] || {{ echo "it came in part only" >&2; false; }}'
     return (
-        f"echo {mark} >&2; umask 077; mkdir -p {directory} && cat > {part} && mv {part} {place}; "
-        f"status=$?; echo {mark} $status >&2; exit $status"
+        f"echo {mark} >&2; umask 077; mkdir -p {directory} && cat > {part} && {{ {whole}; }} && "
+        f"mv {part} {place}; status=$?; echo {mark} $status >&2; exit $status"
     )
 
 
@@ -268,7 +272,7 @@ def _too_late(host: Host, mark: str, out: str, err: str, timeout_s: float) -> Fa
     last = (ended.err or ended.out).strip().splitlines()[-1:]
     doing = "the script did not end" if ended.began else "the script did not begin"
     said = "".join((f"{doing} within {timeout_s:g} s", *(f": {line}" for line in last)))
-    return Failure(Kind.TOO_LATE, host, said, "the same with a longer --timeout")
+    return too_late(host, said)
 
 
 def _text(output: str | bytes | None) -> str:

@@ -469,6 +469,18 @@ def test_a_file_that_cannot_be_sent_in_time_is_told_and_has_no_name(
     assert not (there / "k3s").exists()
 
 
+def test_what_came_in_part_has_no_name(
+    server: Server, ssh: Ssh, there: Path, tmp_path: Path
+) -> None:
+    # Of a pipe nobody knows how much is to come; what came is more than that.
+    os.mkfifo(tmp_path / "pipe")
+    with subprocess.Popen(["sh", "-c", f"echo some > '{tmp_path}/pipe'"]):
+        outcome = send(server.host(), tmp_path / "pipe", str(there / "k3s"), ssh=ssh, timeout_s=20)
+
+    assert "it came in part only" in fail(outcome, Kind.SCRIPT_FAILED).said
+    assert not (there / "k3s").exists()
+
+
 def test_who_may_not_become_root_sends_nothing(
     server: Server, ssh: Ssh, tmp_path: Path, there: Path
 ) -> None:
