@@ -60,17 +60,16 @@ def recipes_of(lab: Lab, distribution: Distribution) -> tuple[Recipe, ...]:
 def _machines(lab: Lab, newcomers: tuple[Node, ...]) -> dict[str, Any]:
     """Return what was found of the machines; those of an inventory need nothing on this host."""
     nodes = lab.record.nodes
-    running = lab.machines.running(nodes)
     if lab.record.hosts:
         # Those were looked at, and could be logged in to.
-        running |= {node.name for node in newcomers}
+        running = frozenset(node.name for node in (*nodes, *newcomers))
         own = installed(lab.record)
         return {"network": True, "keys": True, "running": running, "own": own}
     return {
         "network": netns.exists(network.name(lab.record.lab_id)),
         "keys": lab.keys.are_made(nodes),
         "disks": frozenset(node.name for node in nodes if lab.sandbox.has_disk(node)),
-        "running": running,
+        "running": lab.machines.running(nodes),
     }
 
 
