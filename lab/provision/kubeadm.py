@@ -19,10 +19,11 @@ PROGRAMS = ("kubeadm", "kubectl", "kubelet", "kube-proxy")
 KUBE_PROXY_CONFIG = "/etc/kubernetes/kube-proxy.conf"
 
 # `kubeadm kubeconfig user` reads the cluster's configuration, which kubeadm keeps in the
-# cluster; the user system:kube-proxy is the one that Kubernetes' own binding names.
+# cluster; the user system:kube-proxy is the one that Kubernetes' own binding names. What kubectl
+# learns of the API must not stay in root's home.
 MAKE_KUBE_PROXY_CONFIG = (
-    f"test -s {KUBE_PROXY_CONFIG} || {{ umask 077; kubectl --kubeconfig "
-    "/etc/kubernetes/admin.conf -n kube-system get configmap kubeadm-config "
+    f"test -s {KUBE_PROXY_CONFIG} || {{ umask 077; kubectl --cache-dir /run/lab/kubectl "
+    "--kubeconfig /etc/kubernetes/admin.conf -n kube-system get configmap kubeadm-config "
     "-o 'jsonpath={.data.ClusterConfiguration}' > /run/lab/cluster.yaml && "
     "kubeadm kubeconfig user --config /run/lab/cluster.yaml "
     f"--client-name system:kube-proxy > {KUBE_PROXY_CONFIG}; }}"

@@ -67,7 +67,7 @@ def know_servers() -> None:
 
     With `peers` in the data also, which pods are behind which of them, as `prepare_node` has it.
     """
-    paths = [API_HOSTS, *([ROUTES] if host.data.get("peers") else [])]
+    paths = [API_HOSTS, *([ROUTES] if host.data.get("peers") is not None else [])]
     files = {path: NodeFile(render(FILES[path])) for path in paths}
     routes = " && systemctl daemon-reload && systemctl restart lab-routes"
     then = KNOW_SERVERS + (routes if ROUTES in files else "")

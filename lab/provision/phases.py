@@ -60,11 +60,15 @@ def claim_script(owner: str) -> str:
 
 
 def name_range(nodes: tuple[Node, ...]) -> str:
-    """Return `n2`, `n2 to n6`, or `n2, n5 and n6` where some are left out."""
+    """Return `n2`, `n2 to n6`, or `n2, n5 and n6` where some are left out.
+
+    Names that lab did not give need not be in any order, so all of them are said.
+    """
     names = [node.name for node in nodes]
     if len(names) == 1:
         return names[0]
-    if nodes[-1].number - nodes[0].number == len(nodes) - 1 and len(names) > 2:
+    is_row = nodes[-1].number - nodes[0].number == len(nodes) - 1
+    if is_row and len(names) > 2 and not any(node.called for node in nodes):
         return f"{names[0]} to {names[-1]}"
     return f"{', '.join(names[:-1])} and {names[-1]}"
 

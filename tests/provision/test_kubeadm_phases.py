@@ -3,11 +3,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
-from lab.machines.topology import MAX_NODES, make_nodes, nodes_of
+from lab.machines.topology import MAX_NODES, Node, make_nodes, nodes_of
 from lab.provision.distribution import Settings
 from lab.provision.kubeadm_phases import Kubeadm, ca_hash, make_token
 from lab.provision.phases import api_addresses, name_range
+from lab.provision.rendering import render_text
 
 NODES = make_nodes(3)
 HA = make_nodes(6, servers=3)
@@ -139,3 +141,20 @@ def test_one_node_is_a_range_of_its_own() -> None:
 
 def test_nodes_with_a_gap_are_named_one_by_one() -> None:
     assert name_range(nodes_of((2, 5, 6), ())) == "n2, n5 and n6"
+
+
+def test_machines_that_lab_did_not_name_are_named_one_by_one() -> None:
+    web, data, spare = (Node(n, called=name) for n, name in enumerate(("web", "data", "spare"), 1))
+
+    assert name_range((web, data, spare)) == "web, data and spare"
+
+
+@pytest.mark.parametrize("name", ["n1", "10", "1e3", "no", "null", "192.0.2.1"])
+def test_whatever_names_a_node_is_a_text_to_kubeadm(ca: Path, name: str) -> None:
+    first, other = Node(1, is_server=True, called=name), Node(2, called=name)
+    made = Kubeadm().start_phase((first, other), SETTINGS, secrets=SECRETS, new=(first, other))
+    joined = Kubeadm().join_phase((other,), (first, other), outputs(ca))
+
+    for verb, phase in (("init", made), ("join", joined)):
+        text = render_text(f"kubeadm-{verb}.yaml.j2", phase.targets[0].data | {"ignored": ["Swap"]})
+        assert next(yaml.safe_load_all(text))["nodeRegistration"]["name"] == name
