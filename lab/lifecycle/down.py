@@ -67,7 +67,7 @@ def _load(paths: Paths, name: str) -> Lab:
         for change in lab.journal.open_changes():
             if change.kind == "machine":
                 numbers.append(int(change.what.removeprefix("n")))
-            elif change.kind != own_hosts.KIND:
+            elif change.kind not in (own_hosts.KIND, own_hosts.LEFT):
                 lab.record = replace(lab.record, lab_id=change.what)
         return Lab.open(paths, replace(lab.record, node_count=max(numbers)))
 
@@ -162,6 +162,7 @@ _UNDO: dict[str, Callable[[Lab, Change], None]] = {
     "machine": _undo_machine,
     # All of them were taken off side by side before.
     own_hosts.KIND: lambda lab, change: None,
+    own_hosts.LEFT: lambda lab, change: None,
     "network": _undo_network,
     "forwarder": _undo_forwarder,
     "sysctls": _undo_sysctls,

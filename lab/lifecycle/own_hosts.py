@@ -4,7 +4,7 @@ What is put on is written down first, with all that taking it off needs: the inv
 lab's record and the cache may be gone by then.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from lab.provision.distribution import Distribution, Ground, choose
 from lab.provision.phases import Parcel, claim_script
 
 KIND = "host"
+# Of a host that was removed while nobody could reach it: what was put on is there yet.
+LEFT = "left"
 REMOVE_BOUND_S = 300.0
 # Some hundred megabytes, also to a host behind a slow line.
 SEND_BOUND_S = 1800.0
@@ -71,9 +73,21 @@ def ready(lab: Lab) -> None:
         give_to(accepted, lab.paths.caller)
     known = "".join(machines.known_keys(host, lab.ssh()) for host in hosts)
     write_atomic(lab.keys.known_hosts, known, owner=lab.paths.caller)
-    for host in hosts:
-        if host.name not in lab.record.joined:
-            lab.journal.intend_once(KIND, host.name, **undo_of(lab.record, host))
+    coming = [host for host in hosts if host.name not in lab.record.joined]
+    _end_leaving(lab, {host.name for host in coming})
+    for host in coming:
+        lab.journal.intend_once(KIND, host.name, **undo_of(lab.record, host))
+
+
+def _end_leaving(lab: Lab, coming: Collection[str]) -> None:
+    """Take off what a removal had to leave on hosts that come back: they have joined nothing."""
+    found = [change for change in lab.journal.open_changes() if change.what in coming]
+    left = {change.what for change in found if change.kind == LEFT}
+    again = [c for c in found if c.what in left and c.kind in (KIND, LEFT)]
+    for failure in take_off(lab, again).values():
+        raise failure
+    for change in again:
+        lab.journal.undone(change)
 
 
 def undo_of(record: Record, host: Host) -> dict[str, Any]:

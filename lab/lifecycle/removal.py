@@ -70,7 +70,10 @@ def _give_back(lab: Lab, node: Node) -> None:
     failure = own_hosts.take_off(lab, changes).get(node.name)
     if failure and not isinstance(failure, NodeUnreachable):
         raise failure
-    for change in changes if not failure else []:
+    if failure:
+        lab.journal.intend_once(own_hosts.LEFT, node.name)
+        return
+    for change in changes:
         lab.journal.undone(change)
 
 

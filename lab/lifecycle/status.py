@@ -51,7 +51,7 @@ def status(paths: Paths, name: str) -> Status:
     )
     return Status(
         name=name,
-        state=judge(lines, complete=lab.record.is_complete),
+        state=judge(lines, complete=lab.record.is_complete, own=not lab.record.hosts),
         distribution=lab.record.distribution,
         version=lab.record.version,
         api=lab.api_urls()[0] if publish.is_published(lab) else "",
@@ -64,11 +64,14 @@ def status(paths: Paths, name: str) -> Status:
     )
 
 
-def judge(lines: tuple[NodeLine, ...], *, complete: bool) -> str:
-    """Name the state of a lab from the state of its nodes."""
+def judge(lines: tuple[NodeLine, ...], *, complete: bool, own: bool = True) -> str:
+    """Name the state of a lab from the state of its nodes; `own` says that lab made them.
+
+    Of others nobody knows that they were stopped.
+    """
     if not complete:
         return "incomplete"
-    if not any(line.running for line in lines):
+    if own and not any(line.running for line in lines):
         return "stopped"
     return "up" if all(line.running and line.ready for line in lines) else "degraded"
 

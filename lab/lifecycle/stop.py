@@ -15,7 +15,7 @@ def stop(paths: Paths, name: str, *, progress: Progress) -> bool:
     Everything but the disks is given back to the host, so a stopped lab costs
     only their space; `lab start` or `lab up` makes the rest again.
     """
-    _refuse_own(Lab.load(paths, name))
+    refuse_own(Lab.load(paths, name))
     require_root("stop")
     with exclusive(paths, name):
         lab = Lab.load(paths, name)
@@ -24,7 +24,7 @@ def stop(paths: Paths, name: str, *, progress: Progress) -> bool:
         return stop_nodes(lab, progress)
 
 
-def _refuse_own(lab: Lab) -> None:
+def refuse_own(lab: Lab) -> None:
     if lab.record.hosts:
         raise InvalidValue(
             f"the nodes of lab {lab.record.name!r} are machines of an inventory: "

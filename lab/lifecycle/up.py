@@ -28,7 +28,7 @@ from lab.lifecycle.lock import exclusive
 from lab.lifecycle.plan import HOST, Action, Done, plan
 from lab.lifecycle.record import Record, nodes_from
 from lab.lifecycle.removal import end_removal
-from lab.lifecycle.stop import stop_nodes
+from lab.lifecycle.stop import refuse_own, stop_nodes
 from lab.lifecycle.upgrade import Upgrade
 from lab.lifecycle.versions import is_wanted
 from lab.machines import keys, netns, network, sysctls
@@ -395,6 +395,7 @@ def take_fingerprint(paths: Paths, name: str) -> None:
 
 def start(paths: Paths, name: str, *, progress: Progress, bounds: Bounds = BOUNDS) -> Result:
     """Boot a stopped lab as it was made, with the artifacts it was made from."""
+    refuse_own(Lab.load(paths, name))
     require_root("start")
     recorded = records.load(paths, name)
     if recorded.leaving == "down":

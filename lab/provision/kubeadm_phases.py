@@ -181,7 +181,7 @@ class Kubeadm:
                 node,
                 ("know_servers",),
                 {"api_name": API_NAME, "servers": api_addresses(node, all_nodes)}
-                | (self._routes(node, all_nodes) if self.ground else {}),
+                | (self._routes(node, all_nodes) | {"own": True} if self.ground else {}),
             )
             for node in nodes
         )

@@ -28,6 +28,12 @@ CLAIMED = (
     "/etc/lab/api-hosts",
     "/etc/sysctl.d/90-lab.conf",
     "/opt/cni/bin",
+    # Emptied when the node is taken off again.
+    "/etc/kubernetes",
+    "/var/lib/cni",
+    "/var/lib/containerd",
+    "/var/lib/etcd",
+    "/var/lib/kubelet",
 )
 
 _UNDO = {"k3s": "k3s-uninstall.sh or k3s-agent-uninstall.sh", "kubeadm": "kubeadm reset"}

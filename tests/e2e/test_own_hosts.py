@@ -20,6 +20,27 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 BOUND_S = 120.0
 
 
+# A change to a host, and what takes it back.
+THEIR_CONTAINERD = (
+    "mkdir -p /etc/containerd && echo theirs > /etc/containerd/config.toml",
+    "rm -r /etc/containerd",
+)
+THEIR_SERVER = (
+    "systemd-run --quiet --unit taken python3 -m http.server 6443 && "
+    "until ss -ltn | grep -q :6443; do sleep 0.2; done",
+    "systemctl stop taken",
+)
+NO_WAY_FROM_K2 = (
+    "iptables -I INPUT -s 10.88.0.12 -j DROP",
+    "iptables -D INPUT -s 10.88.0.12 -j DROP",
+)
+OTHER_PROCESSOR = (
+    r"""printf '#!/bin/sh\n[ "$1" != -m ] || exec echo aarch64\nexec /usr/bin/uname "$@"\n' """
+    "> /usr/local/bin/uname && chmod +x /usr/local/bin/uname",
+    "rm /usr/local/bin/uname",
+)
+
+
 @pytest.fixture(scope="module")
 def two() -> Iterator[Hosts]:
     with hosts(2, memory_mib=1536) as mine:
@@ -114,6 +135,7 @@ def test_a_key_that_the_host_does_not_know_is_told(two: Hosts) -> None:
     assert "error: k1: permission denied" in said
 
 
+@pytest.mark.long
 def test_an_unknown_host_key_is_taken_only_when_that_is_said(two: Hosts) -> None:
     unknown = two.unknown_host_key("k2")
 
@@ -127,38 +149,27 @@ def test_an_unknown_host_key_is_taken_only_when_that_is_said(two: Hosts) -> None
     assert "error: k2: host key unknown" in refused(two, overrides={"k2": unknown})
 
 
-def test_another_architecture_is_told(two: Hosts) -> None:
-    uname = "/usr/local/bin/uname"
-    fake = f'printf \'#!/bin/sh\\n[ "$1" != -m ] || exec echo aarch64\\nexec /usr/bin/uname "$@"\\n\' > {uname}; chmod +x {uname}'  # noqa: E501
-    with changed(two, "k2", fake, f"rm {uname}"):
-        said = refused(two)
-
-    assert "error: k2: it is arm64, and the programs are for amd64" in said
-
-
-def test_a_clock_that_is_off_is_told_with_by_how_much(two: Hosts) -> None:
-    with changed(two, "k2", "date -s '+300 seconds'", "date -s '-300 seconds'"):
-        said = refused(two)
-
-    assert "error: k2: its clock is " in said
-    assert "s ahead of the others" in said
-
-
-def test_what_lab_would_write_over_is_told_and_so_is_a_port_in_use(two: Hosts) -> None:
-    listen = (
-        "mkdir -p /etc/containerd && echo theirs > /etc/containerd/config.toml && systemd-run "
-        '--quiet --unit taken python3 -c \'import socket, time; s = socket.create_server(("", '
-        "6443)); time.sleep(600)' && until ss -ltn | grep -q :6443; do sleep 0.2; done"
-    )
-    with changed(two, "k1", listen, "systemctl stop taken; rm -r /etc/containerd"):
+def test_all_that_keeps_hosts_from_being_nodes_is_told_at_once(two: Hosts) -> None:
+    with (
+        changed(two, "k1", *THEIR_CONTAINERD),
+        changed(two, "k1", *THEIR_SERVER),
+        changed(two, "k1", *NO_WAY_FROM_K2),
+        changed(two, "k2", *OTHER_PROCESSOR),
+        changed(two, "k2", "date -s '+300 seconds'", "date -s '-300 seconds'"),
+    ):
         said = refused(two)
         left = two.vm("k1").output("cat /etc/containerd/config.toml")
 
     assert "error: k1: port 6443/tcp is in use" in said
     assert "/etc/containerd/config.toml" in said
     assert left == "theirs\n"
+    assert "error: k2: it is arm64, and the programs are for amd64" in said
+    assert "error: k2: its clock is " in said
+    assert "s ahead of the others" in said
+    assert [line for line in said.splitlines() if "error: k2" in line and "10.88.0.11" in line]
 
 
+@pytest.mark.long
 def test_a_host_of_another_lab_is_told_and_left_alone(two: Hosts) -> None:
     mark = "mkdir -p /var/lib/lab && echo 'wxyz other' > /var/lib/lab/owner"
     with changed(two, "k2", mark, "rm -r /var/lib/lab"):
@@ -166,15 +177,6 @@ def test_a_host_of_another_lab_is_told_and_left_alone(two: Hosts) -> None:
 
     assert done.returncode == 4
     assert "error: k2: it is a node of the lab other (wxyz)" in done.stderr
-
-
-def test_hosts_that_do_not_reach_each_other_are_told(two: Hosts) -> None:
-    drop = "iptables -I INPUT -s 10.88.0.12 -j DROP"
-    with changed(two, "k1", drop, drop.replace("-I", "-D")):
-        said = refused(two)
-
-    assert "error: k2: " in said
-    assert "10.88.0.11" in said
 
 
 @pytest.mark.parametrize(

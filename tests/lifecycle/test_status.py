@@ -26,3 +26,10 @@ def test_the_state_of_a_lab_follows_from_its_nodes(lines: tuple[NodeLine, ...], 
 
 def test_a_lab_whose_nodes_have_not_all_joined_is_incomplete() -> None:
     assert judge((GOOD, GOOD), complete=False) == "incomplete"
+
+
+def test_machines_that_lab_did_not_make_are_never_called_stopped() -> None:
+    lines = (replace(GOOD, running=False, ready=None),)
+
+    assert judge(lines, complete=True, own=False) == "degraded"
+    assert judge(lines, complete=True) == "stopped"

@@ -414,9 +414,9 @@ def test_what_runs_from_labs_store_is_ended_and_nothing_else(installed: Root) ->
     shim.parent.mkdir()
     shutil.copy(sleep, shim)
 
-    assert ended(installed, f"{shim} 30")
+    assert ended(installed, f"{shim} 600")
     installed.claim()
-    assert not ended(installed, "sleep 30")
+    assert not ended(installed, "sleep 600")
 
 
 def test_a_kubeadm_that_waits_for_its_turn_gets_none(installed: Root) -> None:

@@ -113,6 +113,8 @@ claimed() {
             say foreign "$path"
         elif [ -d "$path" ]; then
             for each in "$path"/*; do
+                # What a file system of its own has from the beginning.
+                [ "$each" != "$path/lost+found" ] || continue
                 [ ! -e "$each" ] || is_lab_link "$each" || { say taken "$path"; break; }
             done
         elif [ -e "$path" ]; then
