@@ -25,8 +25,8 @@ from lab.lifecycle.bounds import BOUNDS
 from lab.lifecycle.cluster import Cluster
 from lab.lifecycle.down import down
 from lab.lifecycle.lab import Lab
+from lab.lifecycle.making import boot, create, prepare_host
 from lab.lifecycle.plan import Done
-from lab.lifecycle.up import boot, create, prepare_host
 from lab.machines.topology import Node
 from lab.paths import Paths
 from lab.progress import Silent

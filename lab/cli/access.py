@@ -43,7 +43,8 @@ def kubectl(context: typer.Context, name: Name = "lab") -> None:
     from lab.paths import find_paths
 
     argv, environment = kubectl_command(find_paths(), name, context.args)
-    os.execve(argv[0], ["kubectl", *argv[1:]], {**os.environ, **environment})  # noqa: S606
+    # k3s acts by the name that it is called by, and is called by its own here.
+    os.execve(argv[0], argv, {**os.environ, **environment})  # noqa: S606
 
 
 def ssh(context: typer.Context, node: NodeName, name: Name = "lab") -> None:

@@ -149,4 +149,4 @@ def _become(context: typer.Context, name: str, make: Way) -> None:
 
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     argv, environment = make(find_paths(), name, context.args, interactive=interactive)
-    os.execve(argv[0], ["kubectl", *argv[1:]], {**os.environ, **environment})  # noqa: S606
+    os.execve(argv[0], argv, {**os.environ, **environment})  # noqa: S606

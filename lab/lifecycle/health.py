@@ -8,7 +8,7 @@ from lab.doctor import Command, Finding
 from lab.errors import InvalidValue, LabError
 from lab.files import make_dir
 from lab.lifecycle import record as records
-from lab.lifecycle.up import fingerprint_file
+from lab.lifecycle.making import fingerprint_file
 from lab.machines.topology import check_lab_name
 from lab.paths import Paths
 from lab.provision.distribution import choose

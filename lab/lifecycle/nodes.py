@@ -14,9 +14,10 @@ from lab.lifecycle.bounds import BOUNDS, Bounds
 from lab.lifecycle.cluster import Cluster
 from lab.lifecycle.lab import Lab, require_root
 from lab.lifecycle.lock import exclusive
+from lab.lifecycle.making import converge
 from lab.lifecycle.plan import Done
 from lab.lifecycle.removal import end_removal
-from lab.lifecycle.up import Result, converge, is_up
+from lab.lifecycle.up import Result, is_up
 from lab.machines.topology import MAX_NODES, Node, find_node, server_numbers
 from lab.paths import Paths
 from lab.progress import Progress

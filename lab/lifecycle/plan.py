@@ -1,7 +1,7 @@
 """What would `lab up` do, where, and why? The same words that `lab up` uses for what it did.
 
 Pure: from what was found to what is missing. `lab.lifecycle.facts` looks, and
-`lab.lifecycle.up` acts, step by step on what it finds itself; that both agree is tested.
+`lab.lifecycle.making` acts, step by step on what it finds itself; that both agree is tested.
 """
 
 from collections.abc import Iterator

@@ -26,8 +26,8 @@ from lab.lifecycle.bounds import BOUNDS
 from lab.lifecycle.cluster import Cluster, start_child
 from lab.lifecycle.down import down
 from lab.lifecycle.lab import Lab
+from lab.lifecycle.making import boot, create, prepare_host
 from lab.lifecycle.plan import Done
-from lab.lifecycle.up import boot, create, prepare_host
 from lab.lifecycle.versions import remaining
 from lab.machines import netns
 from lab.machines.topology import Node, make_nodes

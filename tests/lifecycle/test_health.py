@@ -2,7 +2,7 @@ import pytest
 
 from lab.errors import LabError
 from lab.lifecycle.health import find_residue
-from lab.lifecycle.up import fingerprint_file
+from lab.lifecycle.making import fingerprint_file
 from lab.paths import Paths
 
 

@@ -39,7 +39,7 @@ POLL_S = 0.3
 CONSOLE_LINES = 30
 
 # Emulated, the counter of cycles is the same on all processors, which Linux does not believe; its
-# other clocks cost an exit from the emulation at each look, and Go looks thousands of times a second.
+# other clocks cost an exit from the emulation at each look, and Go looks at them all the time.
 FAST = "tsc=reliable clocksource=tsc mitigations=off"
 CPUINFO = Path("/proc/cpuinfo")
 VIRTUALIZES = {"vmx", "svm"}
