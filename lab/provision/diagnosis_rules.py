@@ -394,6 +394,19 @@ RULES = (
         Proof.OWN,
     ),
     Rule(
+        Kind.NOT_READY,
+        re.compile(
+            r"(?P<component>kube-apiserver|kube-controller-manager|kube-scheduler) "
+            r"(check failed at|is not healthy after)"
+        ),
+        "{component} on {node} did not become healthy within its bound: it is slow there, or it "
+        "ends again and again",
+        "lab logs {node} --unit kubelet; where the host is slow: lab up --timeout 900",
+        "kubeadm app/util/apiclient/wait.go WaitForControlPlaneComponents",
+        Proof.HEARD,
+        "kubeadm",
+    ),
+    Rule(
         Kind.API_BLOCKED,
         # Heard: connection refused.
         re.compile(rf"(dial tcp|https://)\s?{_ELSEWHERE}:6443\b.*{_NO_WAY}"),

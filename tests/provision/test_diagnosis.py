@@ -34,6 +34,12 @@ HEARD = [
         "kubeadm",
         'error execution phase preflight: couldn\'t validate the identity of the API Server: failed to request the cluster-info ConfigMap: Get "https://10.77.0.12:6443/api/v1/namespaces/kube-public/configmaps/cluster-info?timeout=10s": dial tcp 10.77.0.12:6443: connect: connection refused',
     ),
+    # On a host that was too slow; the API's own address is no way that is blocked.
+    (
+        Kind.NOT_READY,
+        "kubeadm",
+        'error execution phase wait-control-plane: failed while waiting for the control plane to start: kube-apiserver check failed at https://10.88.0.11:6443/livez: Get "https://10.88.0.11:6443/livez?timeout=10s": context deadline exceeded',
+    ),
     (
         Kind.FOREIGN,
         "k3s",
