@@ -228,11 +228,17 @@ class Cluster:
         with self.progress.task(title) as task:
             return child.run(known, lambda host, name: task.advance(0, 0, f"{host}: {name}"))
 
+    def _is_unified(self) -> bool:
+        """Whether the nodes have cgroup v2: systemd there is the one that has to know of pods."""
+        if not self.lab.record.hosts:
+            return cgroups.is_unified()
+        return own_hosts.are_unified(self.lab, self.waiting)
+
     def settings(self) -> Settings:
         record = self.lab.record
         return Settings(
             cluster_name=f"lab-{record.name}",
             version=record.version,
             images_key=record.artifacts.get("images", "").rsplit("-", 1)[-1],
-            cgroup_driver="systemd" if record.hosts or cgroups.is_unified() else "cgroupfs",
+            cgroup_driver="systemd" if self._is_unified() else "cgroupfs",
         )

@@ -30,6 +30,7 @@ KIND = "host"
 # Of a host that was removed while nobody could reach it: what was put on is there yet.
 LEFT = "left"
 REMOVE_BOUND_S = 300.0
+CGROUPS = "stat -f -c %T /sys/fs/cgroup"
 # Some hundred megabytes, also to a host behind a slow line.
 SEND_BOUND_S = 1800.0
 
@@ -155,6 +156,13 @@ def require_reachable(lab: Lab) -> None:
     """
     hosts = [lab.record.hosts[node.number] for node in lab.record.staying]
     machines.require_all(machines.run_on_all(hosts, "true", ssh=lab.ssh(), timeout_s=LOOK_BOUND_S))
+
+
+def are_unified(lab: Lab, nodes: Sequence[Node]) -> bool:
+    """Whether all these hosts have cgroup v2; raises one error with every host that cannot say."""
+    hosts = [lab.record.hosts[node.number] for node in nodes]
+    asked = machines.run_on_all(hosts, CGROUPS, ssh=lab.ssh(), timeout_s=LOOK_BOUND_S)
+    return all(each.out.strip() == "cgroup2fs" for each in machines.require_all(asked).values())
 
 
 def take_off(lab: Lab, changes: Iterable[Change]) -> dict[str, LabError]:

@@ -7,12 +7,10 @@ from pyinfra.operations import server
 from lab.provision.node import render
 from lab.provision.steps import once
 
-# What kubeadm's preflight finds on a node that shares the host's kernel, and why it is right
-# to go on: the configuration of the kernel is not shown to containers, and swap is the
-# host's affair. Everything else it finds is an error.
+# What kubeadm's preflight finds, and why it is right to go on: a node of the sandbox is not shown
+# the configuration of the kernel, cgroup v1 is known (machines of an inventory are warned of it,
+# and asked for all else), and swap and size are their affair. Everything else is an error.
 IGNORED = ("SystemVerification", "Swap", "Mem", "NumCPU")
-# A host with a kernel of its own shows everything; how much memory is enough is asked before.
-IGNORED_ON_HOSTS = ("Swap", "Mem", "NumCPU")
 
 PROGRAMS = ("kubeadm", "kubectl", "kubelet", "kube-proxy")
 
@@ -38,7 +36,7 @@ def init_server() -> None:
     kubernetes_version, cluster_dns, single, elects; own: whether the host is not lab's;
     wait_s: seconds that kubeadm waits for the control plane.
     """
-    run_kubeadm("init", render("kubeadm-init.yaml.j2", ignored=_ignored()))
+    run_kubeadm("init", render("kubeadm-init.yaml.j2", ignored=IGNORED))
     server.shell(
         name="Make kube-proxy's kubeconfig and start it",
         commands=[f"{{ {MAKE_KUBE_PROXY_CONFIG}; }} && systemctl start kube-proxy"],
@@ -67,9 +65,9 @@ def join_agent() -> None:
     """Run `kubeadm join` against the pinned CA and start kube-proxy.
 
     Data: node_name, address, is_server, server_address, token (secret), ca_hash,
-    kube_proxy_config (secret), own, wait_s.
+    kube_proxy_config (secret), wait_s.
     """
-    run_kubeadm("join", render("kubeadm-join.yaml.j2", ignored=_ignored()))
+    run_kubeadm("join", render("kubeadm-join.yaml.j2", ignored=IGNORED))
     server.shell(
         name="Write kube-proxy's kubeconfig and start it",
         commands=[f"umask 077; cat > {KUBE_PROXY_CONFIG} && systemctl start kube-proxy"],
@@ -82,7 +80,7 @@ def upgrade_node() -> None:
     """Run the new kubeadm, then let the node's services run from the new programs.
 
     Data: programs (a directory on the node), images (an archive there), image_stamp,
-    kubernetes_version, own, wait_s, first: whether it is the first server to be upgraded.
+    kubernetes_version, wait_s, first: whether it is the first server to be upgraded.
     """
     data = host.data
     once(
@@ -101,7 +99,7 @@ def upgrade_node() -> None:
             f"{verb} --config /run/lab/upgrade.yaml >> {log} 2>&1 || "
             f"{{ tail -n 20 {log} >&2; exit 1; }}"
         ],
-        _stdin=render("kubeadm-upgrade.yaml.j2", ignored=_ignored()),
+        _stdin=render("kubeadm-upgrade.yaml.j2", ignored=IGNORED),
         _timeout=int(data.wait_s) + 60,
     )
     links = " && ".join(
@@ -137,10 +135,6 @@ def uninstall() -> None:
         _stdin=render("kubeadm-uninstall.sh.j2"),
         _timeout=180,
     )
-
-
-def _ignored() -> tuple[str, ...]:
-    return IGNORED_ON_HOSTS if host.data.own else IGNORED
 
 
 def run_kubeadm(verb: str, config: str) -> None:

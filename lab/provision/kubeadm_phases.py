@@ -238,7 +238,6 @@ class Kubeadm:
             "token": outputs["token"],
             "ca_hash": ca_hash(outputs["ca"]),
             "kube_proxy_config": outputs["kube_proxy_config"],
-            "own": bool(self.ground),
             "wait_s": self._wait_s(),
         }
 

@@ -35,6 +35,28 @@ KERNEL_SETTINGS = (
     "vm.overcommit_memory",
     "vm.panic_on_oom",
 )
+# What a host may have, empty or not, of the directories that are removed again when they are empty.
+DIRECTORIES = (
+    "/etc/cni",
+    "/etc/cni/net.d",
+    "/etc/containerd",
+    "/etc/kubernetes",
+    "/etc/lab",
+    "/etc/rancher",
+    "/opt/cni",
+    "/opt/cni/bin",
+    "/opt/containerd",
+    "/run/netns",
+    "/usr/share/lab",
+    "/usr/share/lab/images",
+    "/var/lib/cni",
+    "/var/lib/containerd",
+    "/var/lib/etcd",
+    "/var/lib/kubelet",
+    "/var/lib/rancher",
+    "/var/log/containers",
+    "/var/log/pods",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +73,11 @@ class Parcel:
 
 
 def claim_script(owner: str) -> str:
-    """Return the script that marks a host as the lab's, and notes its kernel's settings.
+    """Return the script that marks a host as the lab's, and notes its settings and directories.
 
     `owner` is "ID NAME" of the lab. A host with another mark is refused.
     """
-    values = {"owner": owner, "kernel_settings": KERNEL_SETTINGS}
+    values = {"owner": owner, "kernel_settings": KERNEL_SETTINGS, "directories": DIRECTORIES}
     return f"(\n{render_text(CLAIM, values)}\n)\n"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e import looks
 from tests.e2e.home import Running, wait_for
 from tests.e2e.hosts import Hosts, hosts
 
@@ -19,31 +20,6 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(2400)]
 COMMAND_BOUND_S = 1500.0
 # Each step of `lab up` may take that long where every instruction is emulated.
 STEP_S = "900"
-
-# What of a host may not differ when all is taken off again. Logs and caches of its own are its
-# affair, and so is what its own services keep about themselves. Tables of iptables without a rule
-# or a chain stay: the kernel has them from the first look on.
-LOOK = r"""
-find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /tmp -o -path /mnt \
-    -o -path /var/log -o -path /var/lib/systemd -o -path /var/cache -o -path /var/tmp \
-    -o -path /root -o -path /home \) -prune -o -printf '%y %m %u %p %l\n' | sort
-find /var/log /run/netns /run/containerd /run/lab /home /root -printf '%y %m %u %p\n' 2> /dev/null |
-    grep -v journal | sort
-systemctl list-unit-files --no-legend | awk '{print $1, $2}' | sort
-systemctl list-units --all --no-legend --plain --type=service,slice,mount | awk '{print $1, $3}' |
-    grep -v -e session -e user -e run-credentials -e modprobe | sort
-ip -o link | awk '{print $2}' | sort
-ip route
-for tables in iptables ip6tables; do
-    $tables-save | grep -E '^-|^:.* (-|DROP) ' | sed "s/ \[.*//; s/^/$tables /"
-done
-awk '{print $2}' /proc/self/mounts | sort
-cat /etc/hosts
-"""
-SETTINGS = (
-    "net.ipv4.ip_forward net.ipv4.conf.all.rp_filter net.ipv4.conf.default.rp_filter "
-    "net.ipv4.conf.all.route_localnet vm.overcommit_memory kernel.panic kernel.panic_on_oops"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +42,7 @@ class Mine:
 
 
 def look(mine: Hosts, name: str) -> str:
-    return mine.vm(name).output(f"{LOOK}\nsysctl {SETTINGS}", timeout_s=300)
+    return mine.vm(name).output(looks.SCRIPT, timeout_s=300)
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +160,4 @@ def leaving(mine: Mine) -> bool:
 
 
 def differences(mine: Mine, name: str) -> list[str]:
-    """Return lines that are now and were not, and those that were and are not."""
-    before, now = mine.before[name].splitlines(), look(mine.hosts, name).splitlines()
-    gone = [f"- {line}" for line in before if line not in set(now)]
-    return gone + [f"+ {line}" for line in now if line not in set(before)]
+    return looks.compare(mine.before[name], look(mine.hosts, name))

@@ -125,7 +125,11 @@ class Root:
         )
 
     def claim(self, owner: str = OURS) -> Done:
-        return self.run(render_text(CLAIM, {"owner": owner, "kernel_settings": SETTINGS}))
+        return self.run(
+            render_text(
+                CLAIM, {"owner": owner, "kernel_settings": SETTINGS, "directories": DIRECTORIES}
+            )
+        )
 
     def link(self) -> Done:
         return self.run(render_text("host-links.sh.j2", {"links": LINKS}))
@@ -148,6 +152,7 @@ class Root:
         return sorted(str(name) for name in names if name.parts[0] not in own)
 
 
+DIRECTORIES = ("/opt/cni", "/opt/cni/bin", "/var/lib/etcd")
 SETTINGS = ("net.ipv4.ip_forward", "net.netfilter.nf_conntrack_max")
 
 
@@ -209,6 +214,7 @@ def test_a_host_is_claimed_with_its_settings_and_again_without_a_change(root: Ro
     assert root.read("var/lib/lab/owner") == f"{OURS}\n"
     assert root.read("var/lib/lab/sysctls.before") == "net.ipv4.ip_forward = 0\n"
     assert [name for name in root.left() if "lab" in name] == [
+        "var/lib/lab/directories.before",
         "var/lib/lab/owner",
         "var/lib/lab/sysctls.before",
     ]
@@ -394,7 +400,7 @@ def ended(installed: Root, program: str) -> bool:
     pid = installed.path / "disk/pid"
     pid.parent.mkdir(exist_ok=True)
     # A moment until it is that program.
-    done = installed.uninstall(before=f"{{ {program} & echo $! > {pid}; }} && sleep 0.2")
+    done = installed.uninstall(before=f"{{ {program} > {pid}.said 2>&1 & echo $! > {pid}; }} && sleep 0.2")
     assert (done.returncode, done.stderr) == (0, "")
     process = Path("/proc", pid.read_text().strip())
     try:
@@ -425,3 +431,17 @@ def test_a_kubeadm_that_waits_for_its_turn_gets_none(installed: Root) -> None:
     once.chmod(0o755)
 
     assert ended(installed, f"{once} init")
+
+
+def test_directories_that_were_there_are_there_again_with_their_modes(root: Root) -> None:
+    (root.path / "var/lib/etcd").mkdir(parents=True, mode=0o700)
+    (root.path / "opt/cni/bin").mkdir(parents=True)
+    root.claim()
+    (root.path / "var/lib/etcd").chmod(0o755)
+    (root.path / "opt/cni/bin").rmdir()
+
+    assert root.release().returncode == 0
+
+    assert (root.path / "var/lib/etcd").stat().st_mode & 0o777 == 0o700
+    assert (root.path / "opt/cni/bin").is_dir()
+    assert not (root.path / "var/lib/lab").exists()
