@@ -116,10 +116,10 @@ def test_down_that_was_killed_goes_on_and_leaves_nothing(made: Machines) -> None
 @pytest.mark.parametrize(
     "moment",
     [
-        "test -e /var/lib/lab/owner",
+        pytest.param("test -e /var/lib/lab/owner", marks=pytest.mark.long),
         "test -e /var/lib/lab/stage",
         "test -e /var/lib/lab/init.started",
-        "test -e /var/lib/lab/init.done",
+        pytest.param("test -e /var/lib/lab/init.done", marks=pytest.mark.long),
     ],
 )
 def test_an_up_that_was_killed_goes_on(made: Machines, moment: str) -> None:
