@@ -400,7 +400,9 @@ def ended(installed: Root, program: str) -> bool:
     pid = installed.path / "disk/pid"
     pid.parent.mkdir(exist_ok=True)
     # A moment until it is that program.
-    done = installed.uninstall(before=f"{{ {program} > {pid}.said 2>&1 & echo $! > {pid}; }} && sleep 0.2")
+    done = installed.uninstall(
+        before=f"{{ {program} > {pid}.said 2>&1 & echo $! > {pid}; }} && sleep 0.2"
+    )
     assert (done.returncode, done.stderr) == (0, "")
     process = Path("/proc", pid.read_text().strip())
     try:
