@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lab.errors import ArtifactCorrupt, ClusterError, InvalidValue, MachineError, ToolMissing
-from lab.lifecycle.lab import Lab, require_root
+from lab.lifecycle.lab import Lab, is_of_hosts, require_root
 from lab.machines.topology import Node, find_node
 from lab.paths import Paths
 
@@ -52,9 +52,9 @@ def ssh_command(
     paths: Paths, name: str, node_name: str, arguments: Sequence[str] = ()
 ) -> list[str]:
     """Return the ssh command that logs in to a node as root, or runs `arguments` there."""
-    lab = Lab.load(paths, name)
-    if not lab.record.hosts:
+    if not is_of_hosts(paths, name):
         require_root("ssh")
+    lab = Lab.load(paths, name)
     return lab.machines.shell(find_node(lab.record.nodes, node_name), arguments)
 
 

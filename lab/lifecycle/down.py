@@ -9,7 +9,7 @@ from lab.errors import LabError, NodeUnreachable, NoSpace, NoSuchLab
 from lab.journal import Change
 from lab.lifecycle import own_hosts, publish
 from lab.lifecycle import record as records
-from lab.lifecycle.lab import Lab, accepted_keys, require_root
+from lab.lifecycle.lab import Lab, accepted_keys, is_of_hosts, require_root
 from lab.lifecycle.lock import exclusive
 from lab.machines import sysctls
 from lab.machines.topology import check_lab_name, find_node
@@ -31,10 +31,10 @@ def down(paths: Paths, name: str, *, progress: Progress, force: bool = False) ->
     With `force` also where machines of an inventory cannot be reached: what was put on them
     stays there, and is forgotten here.
     """
+    if not is_of_hosts(paths, name):
+        require_root("down")
     check_lab_name(name)
     _require_lab(paths, name)
-    if not _load(paths, name).record.hosts:
-        require_root("down")
     with exclusive(paths, name):
         # Another `lab down` may have ended since.
         _require_lab(paths, name)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from lab.artifacts import layout
-from lab.errors import ClusterError, ClusterUnreachable, NotRoot
+from lab.errors import ClusterError, ClusterUnreachable, LabError, NotRoot
 from lab.files import write_atomic
 from lab.journal import Journal
 from lab.kube import identity, kubeconfig
@@ -35,6 +35,16 @@ def require_root(
             f"lab {command} {why}, which needs root",
             hint=f"sudo lab {command}",
         )
+
+
+def is_of_hosts(paths: Paths, name: str) -> bool:
+    """Whether there is a lab of that name, and its nodes are machines of an inventory.
+
+    They are changed over SSH, for which nobody has to be root here.
+    """
+    with suppress(LabError):
+        return bool(records.load(paths, name).hosts)
+    return False
 
 
 def accepted_keys(paths: Paths, name: str) -> Path:

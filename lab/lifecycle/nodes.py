@@ -12,7 +12,7 @@ from lab.kube.client import Client
 from lab.lifecycle import etcd
 from lab.lifecycle.bounds import BOUNDS, Bounds
 from lab.lifecycle.cluster import Cluster
-from lab.lifecycle.lab import Lab, require_root
+from lab.lifecycle.lab import Lab, is_of_hosts, require_root
 from lab.lifecycle.lock import exclusive
 from lab.lifecycle.making import converge
 from lab.lifecycle.plan import Done
@@ -42,7 +42,7 @@ def add(
     bounds: Bounds = BOUNDS,
 ) -> Result:
     """Add `count` nodes with the lowest free numbers, and return when the lab is ready."""
-    _refuse_own(Lab.load(paths, name))
+    _refuse_own(paths, name)
     require_root("node add")
     with exclusive(paths, name):
         lab = _require_up(paths, name)
@@ -53,10 +53,10 @@ def add(
         return Result(lab.record, tuple(done.actions))
 
 
-def _refuse_own(lab: Lab) -> None:
-    if lab.record.hosts:
+def _refuse_own(paths: Paths, name: str) -> None:
+    if is_of_hosts(paths, name):
         raise InvalidValue(
-            f"the nodes of lab {lab.record.name!r} are machines of an inventory",
+            f"the nodes of lab {name!r} are machines of an inventory",
             hint="add them to the file, then lab up --inventory FILE",
         )
 
@@ -98,7 +98,7 @@ def remove(
 
     `force` does without draining, and gives up what only this node has.
     """
-    if not Lab.load(paths, name).record.hosts:
+    if not is_of_hosts(paths, name):
         require_root("node remove")
     with exclusive(paths, name):
         lab = Lab.load(paths, name)

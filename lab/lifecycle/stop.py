@@ -2,7 +2,7 @@
 
 from lab.errors import InvalidValue, LabError
 from lab.lifecycle import publish
-from lab.lifecycle.lab import Lab, require_root
+from lab.lifecycle.lab import Lab, is_of_hosts, require_root
 from lab.lifecycle.lock import exclusive
 from lab.machines import sysctls
 from lab.paths import Paths
@@ -15,8 +15,9 @@ def stop(paths: Paths, name: str, *, progress: Progress) -> bool:
     Everything but the disks is given back to the host, so a stopped lab costs
     only their space; `lab start` or `lab up` makes the rest again.
     """
-    refuse_own(Lab.load(paths, name))
+    refuse_own(paths, name)
     require_root("stop")
+    Lab.load(paths, name)
     with exclusive(paths, name):
         lab = Lab.load(paths, name)
         if lab.record.leaving == "down":
@@ -24,12 +25,12 @@ def stop(paths: Paths, name: str, *, progress: Progress) -> bool:
         return stop_nodes(lab, progress)
 
 
-def refuse_own(lab: Lab) -> None:
-    if lab.record.hosts:
+def refuse_own(paths: Paths, name: str) -> None:
+    """Raise InvalidValue for a lab whose nodes are machines of an inventory."""
+    if is_of_hosts(paths, name):
         raise InvalidValue(
-            f"the nodes of lab {lab.record.name!r} are machines of an inventory: "
-            "lab has no power over them",
-            hint=f"lab down --name {lab.record.name} takes the cluster off them",
+            f"the nodes of lab {name!r} are machines of an inventory: lab has no power over them",
+            hint=f"lab down --name {name} takes the cluster off them",
         )
 
 

@@ -14,7 +14,7 @@ from lab.lifecycle.bounds import BOUNDS, Bounds
 from lab.lifecycle.down import remove
 from lab.lifecycle.enlist import follow, newcomers, numbered
 from lab.lifecycle.inspection import Inventory
-from lab.lifecycle.lab import Lab, require_root
+from lab.lifecycle.lab import Lab, is_of_hosts, require_root
 from lab.lifecycle.lock import exclusive
 from lab.lifecycle.making import converge, create, ready_machines
 from lab.lifecycle.plan import HOST, Action, Done, plan
@@ -75,10 +75,10 @@ def up(
 
     With `upgrades` also: to bring it to the version of `distribution`.
     """
+    if not (wanted.inventory or is_of_hosts(paths, name)):
+        require_root("up")
     check_lab_name(name)
     wanted.make_nodes()
-    if not _own(_find(paths, name, wanted), wanted):
-        require_root("up")
     with exclusive(paths, name):
         lab = _find(paths, name, wanted)
         inventory = _own(lab, wanted)
@@ -252,7 +252,7 @@ def _find(paths: Paths, name: str, wanted: Wanted) -> Lab | None:
 
 def start(paths: Paths, name: str, *, progress: Progress, bounds: Bounds = BOUNDS) -> Result:
     """Boot a stopped lab as it was made, with the artifacts it was made from."""
-    refuse_own(Lab.load(paths, name))
+    refuse_own(paths, name)
     require_root("start")
     recorded = records.load(paths, name)
     if recorded.leaving == "down":
