@@ -9,7 +9,7 @@ find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /tmp -o -path /
     -o -path /root -o -path /home \) -prune -o -printf '%y %m %u %p %l\n' | sort
 find /var/log /run/netns /run/containerd /run/lab /home /root -printf '%y %m %u %p\n' 2> /dev/null |
     grep -v journal | sort
-systemctl list-unit-files --no-legend | awk '{print $1, $2}' | sort
+systemctl list-unit-files --no-legend | awk '$2 != "transient" {print $1, $2}' | sort
 systemctl list-units --all --no-legend --plain --type=service,slice,mount | awk '{print $1, $3}' |
     grep -v -e session -e user -e run-credentials -e modprobe | sort
 ip -o link | awk '{print $2}' | sort
