@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lab.errors import CommandFailed, LabError, MachineError, NodeUnreachable, ToolMissing
 from lab.machines.host_failure import Ended, Failure, Kind, classify, too_late
@@ -114,11 +115,41 @@ def run(host: Host, script: str, *, ssh: Ssh, timeout_s: float = SCRIPT_BOUND_S)
     ends when it next writes, so a script that must end has to have a bound of its own.
     Raises ToolMissing without ssh.
     """
-    mark = f"lab-{secrets.token_hex(8)}"
+    mark = _new_mark()
+    given = {"input": _marked(script, mark)}
+    return _call(host, ssh, mark, _root_shell(host), given, timeout_s)
+
+
+def send(host: Host, file: Path, target: str, *, ssh: Ssh, timeout_s: float) -> Outcome:
+    """Write a file's content to `target` on a host, whole or not at all; only root may read it.
+
+    Its directory is made, for root only. Raises ToolMissing without ssh.
+    """
+    mark = _new_mark()
+    words = shlex.join(["sh", "-c", _writer(target, mark, size=file.stat().st_size)])
+    with file.open("rb") as content:
+        return _call(host, ssh, mark, (*_sudo(host), words), {"stdin": content}, timeout_s)
+
+
+def _new_mark() -> str:
+    return f"lab-{secrets.token_hex(8)}"
+
+
+def _call(
+    host: Host,
+    ssh: Ssh,
+    mark: str,
+    remote: Iterable[str],
+    given: Mapping[str, Any],
+    timeout_s: float,
+) -> Outcome:
+    """Run words of a host's shell that print `mark` where they begin and end.
+
+    `given` is what they read, as a keyword of `subprocess.run`.
+    """
     try:
         done = subprocess.run(
-            ssh_command(host, ssh, *_root_shell(host)),
-            input=_marked(script, mark),
+            ssh_command(host, ssh, *remote),
             capture_output=True,
             encoding="utf-8",
             errors="replace",
@@ -126,6 +157,7 @@ def run(host: Host, script: str, *, ssh: Ssh, timeout_s: float = SCRIPT_BOUND_S)
             # What ssh says of the system's errors is understood in English only.
             env={**os.environ, "LC_ALL": "C"},
             check=False,
+            **given,
         )
     except FileNotFoundError as exc:
         raise ToolMissing("program 'ssh' was not found", hint="lab doctor") from exc
@@ -134,35 +166,6 @@ def run(host: Host, script: str, *, ssh: Ssh, timeout_s: float = SCRIPT_BOUND_S)
     ended = _read(done.returncode, done.stdout, done.stderr, mark)
     if ended.began and ended.status == 0 == done.returncode:
         return Answer(ended.out, ended.err)
-    return classify(host, ended, known_hosts=str(ssh.known_hosts(host)))
-
-
-def send(host: Host, file: Path, target: str, *, ssh: Ssh, timeout_s: float) -> Outcome:
-    """Write a file's content to `target` on a host, whole or not at all; only root may read it.
-
-    Its directory is made, for root only. Raises ToolMissing without ssh.
-    """
-    mark = f"lab-{secrets.token_hex(8)}"
-    words = shlex.join(["sh", "-c", _writer(target, mark, size=file.stat().st_size)])
-    try:
-        with file.open("rb") as content:
-            done = subprocess.run(
-                ssh_command(host, ssh, *_sudo(host), words),
-                stdin=content,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=timeout_s,
-                env={**os.environ, "LC_ALL": "C"},
-                check=False,
-            )
-    except FileNotFoundError as exc:
-        raise ToolMissing("program 'ssh' was not found", hint="lab doctor") from exc
-    except subprocess.TimeoutExpired as exc:
-        return _too_late(host, mark, _text(exc.stdout), _text(exc.stderr), timeout_s)
-    ended = _read(done.returncode, done.stdout, done.stderr, mark)
-    if ended.began and ended.status == 0 == done.returncode:
-        return Answer("", ended.err)
     return classify(host, ended, known_hosts=str(ssh.known_hosts(host)))
 
 
