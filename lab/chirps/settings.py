@@ -11,6 +11,16 @@ CHIRPS_POOL_SIZE       connections to the database                  8
 CHIRPS_POOL_TIMEOUT_S  longest wait for one of them                 2
 CHIRPS_GRACEFUL_S      time for requests to end after SIGTERM       15
 CHIRPS_LOG_LEVEL       debug, info, warning or error                info
+CHIRPS_GATE            off, warn, refuse, wait or migrate: what to  off
+                       do when the database does not fit
+CHIRPS_GATE_RULE       required, nothing-pending or equal: when it  required
+                       fits; all but the first are there to be
+                       seen to go wrong
+CHIRPS_GATE_BUDGET_S   longest wait of the gate `wait`              60
+CHIRPS_LOCK            none, try or blocking: of the gate `migrate` none
+CHIRPS_READINESS       latch, deep or shallow: what /readyz means   latch
+CHIRPS_LIVENESS        loop or database: what /livez means          loop
+CHIRPS_DEFECT          what to do wrong on purpose, see defects.py
 PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE       as libpq reads them
 PGPASSWORD_FILE        a file that holds the password: an environment is shown to whoever
                        may list processes
@@ -26,6 +36,11 @@ from pathlib import Path
 from lab.chirps.errors import BadConfiguration
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+GATES = ("off", "warn", "refuse", "wait", "migrate")
+GATE_RULES = ("required", "nothing-pending", "equal")
+LOCKS = ("none", "try", "blocking")
+READINESS = ("latch", "deep", "shallow")
+LIVENESS = ("loop", "database")
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 LIBPQ = {
     "PGHOST": "host",
@@ -54,6 +69,13 @@ class Settings:
     pool_timeout_s: float
     graceful_s: float
     log_level: str
+    gate: str
+    gate_rule: str
+    gate_budget_s: float
+    lock: str
+    readiness: str
+    liveness: str
+    defect: str
     database: Mapping[str, str] = field(repr=False)
 
     @property
@@ -83,6 +105,13 @@ def read(environ: Mapping[str, str], *, needs_code: bool = False) -> Settings:
         pool_timeout_s=reader.seconds("CHIRPS_POOL_TIMEOUT_S", 2),
         graceful_s=reader.seconds("CHIRPS_GRACEFUL_S", 15),
         log_level=reader.choice("CHIRPS_LOG_LEVEL", "info", LOG_LEVELS),
+        gate=reader.choice("CHIRPS_GATE", "off", GATES),
+        gate_rule=reader.choice("CHIRPS_GATE_RULE", "required", GATE_RULES),
+        gate_budget_s=reader.seconds("CHIRPS_GATE_BUDGET_S", 60),
+        lock=reader.choice("CHIRPS_LOCK", "none", LOCKS),
+        readiness=reader.choice("CHIRPS_READINESS", "latch", READINESS),
+        liveness=reader.choice("CHIRPS_LIVENESS", "loop", LIVENESS),
+        defect=environ.get("CHIRPS_DEFECT", ""),
         database=reader.libpq(),
     )
     for application in (settings.application_name, settings.migration_name):
