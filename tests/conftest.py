@@ -6,11 +6,18 @@ from pathlib import Path
 import pytest
 
 from lab.paths import Caller, Paths
+from tests import rotation
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--e2e", action="store_true", help="also run what needs root and real nodes")
     parser.addoption("--long", action="store_true", help="also run what takes very long")
+    parser.addoption(
+        "--rotation",
+        metavar="PART",
+        help=f"which part of the real tier to run beside the rest: {', '.join(rotation.PARTS)}, or "
+        "all (the one whose turn it is with the commit that is checked out)",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -20,6 +27,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             for item in items:
                 if item.get_closest_marker(marker):
                     item.add_marker(skip)
+    skip_other_parts(config, items)
+
+
+def skip_other_parts(config: pytest.Config, items: list[pytest.Item]) -> None:
+    try:
+        parts = rotation.chosen(
+            config.getoption("--rotation"), rotation.commit_of(Path(__file__).parent)
+        )
+    except ValueError as exc:
+        raise pytest.UsageError(str(exc)) from exc
+    skip = pytest.mark.skip(reason=f"it is the turn of {', '.join(parts)}; see --rotation")
+    for item in items:
+        mark = item.get_closest_marker("rotating")
+        if mark and mark.args[0] not in parts and not is_asked_for(config, item):
+            item.add_marker(skip)
+
+
+def is_asked_for(config: pytest.Config, item: pytest.Item) -> bool:
+    """Whether the test's file was named, as in `pytest --e2e tests/e2e/test_own_nodes.py`."""
+    return any(item.path.name in argument for argument in config.args)
 
 
 @pytest.fixture

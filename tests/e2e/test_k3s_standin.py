@@ -38,7 +38,7 @@ from tests.e2e.home import Home, Running, wait_for
 from tests.k3s.build import build, make_release
 from tests.k3s.upgrading import of_release
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.rotating("k3s"), pytest.mark.timeout(300)]
 
 NAME = "standin"
 SECRET_FILES = ("/etc/rancher/k3s/config.yaml", "/etc/rancher/k3s/agent-token")

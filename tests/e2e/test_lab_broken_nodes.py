@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.home import Home
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.rotating("failures"), pytest.mark.timeout(300)]
 
 INIT = "usr/lib/systemd/systemd"
 UNITS = "etc/systemd/system"

@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.home import Home, Running, Watch, interrupt, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.rotating("interruptions"), pytest.mark.timeout(400)]
 
 NAME = "cut"
 REACHED_BOUND_S = 90

@@ -14,7 +14,7 @@ from lab.provision.diagnosis import Kind, diagnose
 from lab.provision.kubeadm_phases import ca_hash
 from tests.e2e.home import Home, Watch, interrupt, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.rotating("servers"), pytest.mark.timeout(400)]
 
 NAME = "ha"
 

@@ -15,7 +15,7 @@ from tests.e2e import looks
 from tests.e2e.home import Done
 from tests.e2e.hosts import Hosts, hosts
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.rotating("own-hosts"), pytest.mark.timeout(900)]
 
 # Emulated, a look at a host takes seconds.
 BOUND_S = 120.0

@@ -16,7 +16,7 @@ from tests.qemu import project, two_nodes
 from tests.qemu.vm import VM
 
 # Everything is emulated, and the first run builds the image.
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.rotating("own-hosts"), pytest.mark.timeout(1200)]
 
 ACTION_BOUND_S = 700
 LAB = f"lab-{two_nodes.LAB_ID}"

@@ -16,7 +16,7 @@ import pytest
 from tests.e2e.home import Watch, cmdline, wait_for
 from tests.e2e.service.conftest import Served
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.rotating("failures"), pytest.mark.timeout(400)]
 
 IMAGES = ("ctr", "-n", "k8s.io", "images")
 

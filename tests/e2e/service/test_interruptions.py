@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.home import interrupt, wait_for
 from tests.e2e.service.conftest import SCENARIOS, Served
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.rotating("interruptions"), pytest.mark.timeout(400)]
 
 RUN = ("scenario", "run", "quick", "--scenarios", str(SCENARIOS), "--variant", "careless")
 PHASES = ("setup", "baseline", "run", "settle", "verify")

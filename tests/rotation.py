@@ -1,0 +1,36 @@
+"""Which of the long-running parts of the real tier is it the turn of?
+
+Together they take longer than every push may. A commit runs one of them, chosen by its own
+hash, so that a failure can be seen again, and over some commits all have been run;
+`--rotation NAME` asks for one, `--rotation all` for all.
+"""
+
+import subprocess
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+ALL = "all"
+PARTS = ("failures", "interruptions", "k3s", "own-hosts", "own-nodes", "servers")
+
+
+def chosen(asked: str | None, commit: str) -> Collection[str]:
+    """Return the parts to run. Raises ValueError for one that there is not."""
+    if asked == ALL:
+        return PARTS
+    if asked is not None and asked not in PARTS:
+        raise ValueError(f"--rotation {asked!r} is none of {', '.join((*PARTS, ALL))}")
+    return (asked or by_commit(commit, PARTS),)
+
+
+def by_commit(commit: str, parts: Sequence[str]) -> str:
+    return parts[int(commit[:8], 16) % len(parts)]
+
+
+def commit_of(repository: Path) -> str:
+    """Return the hash of the commit that is checked out; of all zeros outside of git."""
+    command = ["git", "-C", str(repository), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return "0" * 40
+    return done.stdout.strip() if done.returncode == 0 else "0" * 40

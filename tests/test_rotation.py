@@ -1,0 +1,44 @@
+"""Which part of the real tier runs with a commit."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests import rotation
+
+HERE = Path(__file__).parent
+
+
+def test_a_commit_always_runs_the_same_part():
+    assert rotation.chosen(None, "00000002" + "f" * 32) == ("k3s",)
+
+
+def test_each_part_has_its_turn():
+    commits = [f"{number:08x}" + "0" * 32 for number in range(len(rotation.PARTS))]
+
+    assert {rotation.by_commit(commit, rotation.PARTS) for commit in commits} == set(rotation.PARTS)
+
+
+def test_one_or_all_can_be_asked_for():
+    assert rotation.chosen("servers", "0" * 40) == ("servers",)
+    assert rotation.chosen("all", "0" * 40) == rotation.PARTS
+
+
+def test_a_part_that_there_is_not_is_refused_with_those_there_are():
+    with pytest.raises(ValueError, match=r"'server' is none of failures, .*, all"):
+        rotation.chosen("server", "0" * 40)
+
+
+def test_outside_of_git_there_is_a_part_as_well(tmp_path: Path):
+    assert rotation.chosen(None, rotation.commit_of(tmp_path))
+
+
+def test_every_part_has_tests_and_every_mark_names_a_part():
+    marks = [
+        name
+        for file in HERE.rglob("test_*.py")
+        for name in re.findall(r'mark\.rotating\("([^"]+)"\)', file.read_text())
+    ]
+
+    assert set(marks) == set(rotation.PARTS)
