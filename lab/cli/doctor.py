@@ -1,15 +1,25 @@
 """lab doctor: what this host can run, and what a lab left on it."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lab.cli import _output
 from lab.cli._options import Json, Name
 
+if TYPE_CHECKING:
+    from lab.doctor import Finding
+
 
 def doctor(
     name: Name = "lab",
+    stage: Annotated[
+        str,
+        typer.Option(
+            "--stage", help="sandbox: six nodes. twin: processes, without root and Kubernetes."
+        ),
+    ] = "sandbox",
     fix: Annotated[
         bool, typer.Option("--fix", help="Install what is missing (Debian, needs root).")
     ] = False,
@@ -19,13 +29,16 @@ def doctor(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Show every precondition of a lab at once, each with the command that fixes it.
+    """Show every precondition at once, each with the command that fixes it.
 
-    Exit code 0 when a lab can be made (with --residue: when nothing of one is left), else 4.
+    Exit code 0 when a lab can be made (with --stage twin: when scenarios can be played there,
+    with --residue: when nothing of a lab is left), else 4.
 
     Examples:
 
         lab doctor
+
+        lab doctor --stage twin
 
         sudo lab doctor --fix
 
@@ -33,12 +46,23 @@ def doctor(
     """
     if residue:
         _show_residue(name, json=json)
+    elif stage == "twin":
+        _examine_twin(fix=fix, json=json)
+    elif stage == "sandbox":
+        _examine_host(name, fix=fix, json=json)
     else:
-        _show_findings(name, fix=fix, json=json)
+        raise typer.BadParameter(f"{stage!r} is neither sandbox nor twin", param_hint="--stage")
 
 
-def _show_findings(name: str, *, fix: bool, json: bool) -> None:
-    from lab.errors import EXIT_FAILED
+def _examine_twin(*, fix: bool, json: bool) -> None:
+    from lab.doctor.twin import examine_twin
+
+    if fix:
+        raise typer.BadParameter("what the twin needs comes with pip", param_hint="--fix")
+    _show_findings(examine_twin(), json=json)
+
+
+def _examine_host(name: str, *, fix: bool, json: bool) -> None:
     from lab.lifecycle.health import examine_host, fix_host
     from lab.paths import find_paths
 
@@ -48,7 +72,12 @@ def _show_findings(name: str, *, fix: bool, json: bool) -> None:
             commands = fix_host(paths, name)
         for command in commands:
             _output.note(f"ran: {' '.join(command)}")
-    findings = examine_host(paths, name)
+    _show_findings(examine_host(paths, name), json=json)
+
+
+def _show_findings(findings: "Sequence[Finding]", *, json: bool) -> None:
+    from lab.errors import EXIT_FAILED
+
     if json:
         _output.show_json(findings)
     else:
