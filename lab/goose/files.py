@@ -8,10 +8,10 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.goose.annotations import read_annotations
+from lab.goose.annotations import Annotations, read_annotations
 from lab.goose.errors import BadFile, NoMigrations
 from lab.goose.parse import Direction, Script, parse
 
@@ -26,8 +26,13 @@ class Migration:
     version: int
     source: Path
     text: str
-    annotations: Mapping[str, str]
-    """What stands behind `-- +lab`."""
+    notes: Annotations = field(default_factory=Annotations)
+    """What it says about itself to lab."""
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """The same as it is written, by key."""
+        return self.notes.words
 
     @property
     def name(self) -> str:

@@ -1,27 +1,20 @@
-"""Run migrations, one file after the other, and record each.
+"""Run one file in either direction, again if it may, and tell of it."""
 
-A file runs in one transaction together with its version row, so it is applied whole or not
-at all. A NO TRANSACTION file is not: its row is written after its last statement, and what
-ran before a failure stays.
-"""
-
-import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
-from psycopg.pq import TransactionStatus
-
-from lab.goose import plan, table
 from lab.goose.errors import GooseError, MigrationFailed
+from lab.goose.events import Event, OnEvent, ignore
+from lab.goose.fileruns import FileRun
 from lab.goose.files import Migration
-from lab.goose.parse import Script, Statement
-from lab.goose.table import Connection, message_of
+from lab.goose.options import Options
+from lab.goose.parse import Direction
+from lab.goose.retry import Retries
+from lab.goose.table import Connection
+from lab.goose.timeouts import limited, wanted
 
-Event = Mapping[str, Any]
-OnEvent = Callable[[Event], None]
+__all__ = ["Applied", "Event", "OnEvent", "Reverted", "apply", "ignore", "revert"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,167 +28,86 @@ class Applied:
     seconds: float
 
 
-def ignore(event: Event) -> None:
-    """Listen to nothing."""
+@dataclass(frozen=True, slots=True)
+class Reverted:
+    """One file that was taken back; its Down may hold no statement at all."""
+
+    version: int
+    name: str
+    statements: int
+    in_transaction: bool
+    seconds: float
 
 
-def up(
-    connection: Connection,
-    migrations: Iterable[Migration],
-    to: int | None = None,
-    on_event: OnEvent = ignore,
-) -> tuple[Applied, ...]:
-    """Apply what is pending, up to version `to`, and return what was applied.
-
-    `connection` must be in autocommit mode and outside of a transaction. `on_event` gets a
-    JSON object for each step: `event` is table_created, applying, applied, failed or
-    up_to_date. Raises GooseError; files applied before the failure stay applied.
-    """
-    require_autocommit(connection)
-    wanted = plan.up_to(migrations, to)
-    rows = table.read_rows(connection)
-    if rows is None:
-        table.create(connection)
-        on_event({"event": "table_created"})
-    # A table without any applied version is damaged, and not a database to begin with.
-    version = 0 if rows is None else table.current(rows)
-    recorded = {0} if rows is None else {row.version for row in rows}
-    pending = plan.pending(wanted, recorded)
-    if not pending:
-        on_event({"event": "up_to_date", "version": version})
-    return tuple(run(connection, migration, on_event) for migration in pending)
+def apply(
+    connection: Connection, migration: Migration, options: Options, on_event: OnEvent
+) -> Applied:
+    done = Run(connection, migration, Direction.UP, options, on_event).execute()
+    return Applied(migration.version, migration.name, **done)
 
 
-def require_autocommit(connection: Connection) -> None:
-    if not connection.autocommit or connection.info.transaction_status != TransactionStatus.IDLE:
-        raise GooseError("migrations need a connection in autocommit mode without a transaction")
+def revert(
+    connection: Connection, migration: Migration, options: Options, on_event: OnEvent
+) -> Reverted:
+    done = Run(connection, migration, Direction.DOWN, options, on_event).execute()
+    return Reverted(migration.version, migration.name, **done)
 
 
-def run(connection: Connection, migration: Migration, on_event: OnEvent) -> Applied:
-    """Apply one file and tell of it."""
-    about = {"version": migration.version, "file": migration.name}
-    on_event({"event": "applying", **about})
-    begun = time.monotonic()
-    try:
-        script = migration.script()
-        apply(connection, migration, script)
-    except GooseError as exc:
-        on_event({"event": "failed", **about, **facts(exc)})
-        raise
-    applied = Applied(
-        migration.version,
-        migration.name,
-        len(script.statements),
-        script.in_transaction,
-        time.monotonic() - begun,
-    )
-    on_event(
-        {
-            "event": "applied",
-            **about,
-            "statements": applied.statements,
-            "in_transaction": applied.in_transaction,
-            "seconds": round(applied.seconds, 6),
-        }
-    )
-    return applied
+@dataclass(frozen=True, slots=True)
+class Run:
+    connection: Connection
+    migration: Migration
+    direction: Direction
+    options: Options
+    on_event: OnEvent
+
+    def execute(self) -> dict[str, Any]:
+        """Return how many statements ran, how, and for how long."""
+        begins, ends = NAMES[self.direction]
+        self.tell(begins)
+        begun = time.monotonic()
+        try:
+            done = self.run_file()
+        except GooseError as exc:
+            self.tell("failed", **facts(exc))
+            raise
+        seconds = time.monotonic() - begun
+        self.tell(ends, **done, seconds=round(seconds, 6))
+        return {**done, "seconds": seconds}
+
+    def run_file(self) -> dict[str, Any]:
+        script = self.migration.script(self.direction, environ=self.options.environ)
+        once = FileRun(self.connection, self.migration, self.direction, script, self.options)
+        with limited(self.connection, wanted(self.options, self.migration.notes)):
+            self.until_it_runs(once)
+        return {"statements": len(script.statements), "in_transaction": script.in_transaction}
+
+    def until_it_runs(self, once: FileRun) -> None:
+        retries = Retries.of(self.connection, self.options, self.migration.notes)
+        while True:
+            retries.begin()
+            try:
+                once.execute()
+            except MigrationFailed as exc:
+                if not retries.allow(exc):
+                    raise
+                delay_s = retries.next_delay_s()
+                self.tell(
+                    "retrying", **facts(exc), retry=retries.done, of=retries.most, in_s=delay_s
+                )
+                self.options.sleep(delay_s)
+            else:
+                return
+
+    def tell(self, event: str, **more: Any) -> None:
+        about = {"version": self.migration.version, "file": self.migration.name}
+        self.on_event({"event": event, **about, **more})
+
+
+NAMES = {Direction.UP: ("applying", "applied"), Direction.DOWN: ("reverting", "reverted")}
 
 
 def facts(error: GooseError) -> dict[str, Any]:
     """Return what an error knows beyond its text."""
     known = ((name, getattr(error, name, None)) for name in ("line", "statement", "sqlstate"))
     return {"error": error.message, **dict(known)}
-
-
-def apply(connection: Connection, migration: Migration, script: Script) -> None:
-    if script.in_transaction:
-        with transaction(connection, migration.name):
-            execute_all(connection, migration.name, script)
-            record(connection, migration)
-    else:
-        execute_all(connection, migration.name, script)
-        record(connection, migration)
-
-
-@contextlib.contextmanager
-def transaction(connection: Connection, file: str) -> Iterator[None]:
-    """Like psycopg's own, but a file that commits by itself is let through, as goose does."""
-    with explained(file):
-        connection.execute("BEGIN")
-    try:
-        yield
-        with explained(file):
-            connection.execute("COMMIT")
-    except BaseException:
-        # A lost connection cannot roll back, and needs not.
-        with contextlib.suppress(psycopg.Error):
-            connection.execute("ROLLBACK")
-        raise
-
-
-def close_if_stuck(connection: Connection) -> None:
-    """A COPY that waits for rows leaves nothing else to do; the server rolls back then."""
-    if connection.info.transaction_status == TransactionStatus.ACTIVE:
-        connection.close()
-
-
-def execute_all(connection: Connection, file: str, script: Script) -> None:
-    for number, statement in enumerate(script.statements, start=1):
-        try:
-            with explained(file, statement, number):
-                execute(connection, statement.text)
-        finally:
-            close_if_stuck(connection)
-        if not script.in_transaction:
-            refuse_open_transaction(connection, file, statement, number)
-
-
-def execute(connection: Connection, text: str) -> None:
-    """Run one statement of a file, which may hold several commands, as a block may."""
-    # libpq would cut the text here, and the rest of it would be left out.
-    if "\0" in text:
-        raise psycopg.DataError("a statement cannot hold a zero byte")
-    try:
-        query = text.encode(connection.info.encoding)
-    except UnicodeEncodeError as exc:
-        raise psycopg.DataError(str(exc)) from exc
-    # Several commands cannot be prepared, so without parameters and unprepared.
-    connection.execute(query, prepare=False)
-
-
-def refuse_open_transaction(
-    connection: Connection, file: str, statement: Statement, number: int
-) -> None:
-    """goose would go on with another connection: the work is lost, the version recorded."""
-    if connection.info.transaction_status == TransactionStatus.IDLE:
-        return
-    connection.execute("ROLLBACK")
-    raise MigrationFailed(
-        "a NO TRANSACTION file leaves a transaction open after one statement",
-        file=file,
-        line=statement.line,
-        statement=number,
-    )
-
-
-def record(connection: Connection, migration: Migration) -> None:
-    with explained(migration.name):
-        table.record(connection, migration.version)
-
-
-@contextlib.contextmanager
-def explained(
-    file: str, statement: Statement | None = None, number: int | None = None
-) -> Iterator[None]:
-    """Raise MigrationFailed for what PostgreSQL refuses, with the line it points at."""
-    try:
-        yield
-    except psycopg.Error as exc:
-        position = int(exc.diag.statement_position or 1)
-        raise MigrationFailed(
-            message_of(exc),
-            file=file,
-            line=None if statement is None else statement.line_of(position),
-            statement=number,
-            sqlstate=exc.sqlstate,
-        ) from exc

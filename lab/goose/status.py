@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lab.goose.files import Migration
+from lab.goose.names import require_table_name
+from lab.goose.options import VERSION_TABLE
 from lab.goose.table import Connection, VersionRow, read_rows
 
 
@@ -17,12 +19,15 @@ class StatusRow:
     applied_at: datetime | None
 
 
-def status(connection: Connection, migrations: Iterable[Migration]) -> tuple[StatusRow, ...]:
+def status(
+    connection: Connection, migrations: Iterable[Migration], *, table: str = VERSION_TABLE
+) -> tuple[StatusRow, ...]:
     """Return one row a file; changes nothing, not even on a database without the table.
 
     Raises BadVersionTable when the table cannot be read.
     """
-    rows = read_rows(connection) or ()
+    require_table_name(table)
+    rows = read_rows(connection, name=table) or ()
     return tuple(StatusRow(m.version, m.name, applied_at(m.version, rows)) for m in migrations)
 
 

@@ -107,21 +107,3 @@ def test_what_a_file_says_to_lab_is_kept(tmp_path: Path) -> None:
     (migration,) = collect(write(tmp_path / "m", "1_a.sql", text=text))
 
     assert migration.annotations == {"phase": "expand", "reversible": "no", "requires-release": "3"}
-
-
-@pytest.mark.parametrize(
-    ("line", "reason"),
-    [
-        ("-- +lab phase", "'phase' is not key=value"),
-        ("-- +lab =x", "'=x' is not key=value"),
-        ("-- +lab a= b=1", "'a=' is not key=value"),
-        ("-- +lab a=1 b=2 a=1", "a is given twice"),
-    ],
-)
-def test_a_word_to_lab_that_cannot_be_meant_is_refused(
-    tmp_path: Path, line: str, reason: str
-) -> None:
-    with pytest.raises(BadFile) as caught:
-        collect(write(tmp_path / "m", "1_a.sql", text=f"-- +goose Up\n{line}\n"))
-
-    assert caught.value.message == f"1_a.sql line 2: {reason}"

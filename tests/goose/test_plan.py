@@ -16,7 +16,7 @@ versions = st.frozensets(st.integers(1, 12), min_size=1)
 
 
 def migrations(*numbers: int) -> tuple[Migration, ...]:
-    return tuple(Migration(n, Path(f"{n:05}_m.sql"), "", {}) for n in numbers)
+    return tuple(Migration(n, Path(f"{n:05}_m.sql"), "") for n in numbers)
 
 
 def numbers(found: tuple[Migration, ...]) -> list[int]:
