@@ -1,5 +1,6 @@
 """The server's life on this host: what it leaves, what it says, whom it lets in."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -263,6 +264,59 @@ def test_what_a_killed_server_left_is_not_taken_for_a_ready_one(directory: Path)
 
     with running, psycopg.connect(**running.connection()) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+@e2e
+@pytest.mark.parametrize("death", [signal.SIGTERM, signal.SIGKILL])
+def test_where_processes_have_no_descriptors_nothing_is_left_either(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, death: signal.Signals
+) -> None:
+    monkeypatch.delattr(os, "pidfd_open", raising=False)
+    running = Server(directory / "data")
+    running.start()
+    (tether,) = set(processes_with(str(TETHER))) & set(processes_with(str(running.data)))
+
+    if death == signal.SIGKILL:
+        os.kill(tether, death)
+    running.stop()
+
+    assert processes_with(str(running.data)) == []
+
+
+@e2e
+def test_a_lock_is_held_until_the_last_process_of_a_server_is_gone(directory: Path) -> None:
+    lock = directory / "lock"
+    lock.touch()
+    with lock.open() as file:
+        with Server(directory / "data", alive=lock) as running:
+            postmaster = int((running.data / "postmaster.pid").read_text().split()[0])
+            (tether,) = set(processes_with(str(TETHER))) & set(processes_with(str(running.data)))
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.kill(tether, signal.SIGKILL)
+        wait_for(lambda: not Path(f"/proc/{postmaster}").exists())
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    lock.unlink()
+
+
+@e2e
+def test_socket_and_log_lie_where_the_caller_says(directory: Path) -> None:
+    with Server(directory / "data", runtime=directory) as running:
+        assert running.socket_directory.parent == directory
+        psycopg.connect(**running.connection()).close()
+
+    assert list(directory.iterdir()) == []
+
+
+@e2e
+def test_a_path_that_is_too_long_for_a_socket_is_told(directory: Path) -> None:
+    deep = directory / ("x" * 100)
+    deep.mkdir(mode=0o755)
+
+    with pytest.raises(HostUnfit, match="too long for a socket"):
+        Server(directory / "data", runtime=deep).start()
+
+    assert list(deep.iterdir()) == []
 
 
 @e2e

@@ -1,7 +1,8 @@
 """Run one PostgreSQL server of our own: how is it made, when is it ready, what does it leave?
 
 Its files lie in a directory that the caller names; socket and log lie in a short-lived
-one in /tmp, because the path of a socket may have 107 bytes only. Root may not run
+one in /tmp, or where the caller says, because the path of a socket may have 107 bytes only
+(103 on macOS). Root may not run
 PostgreSQL, so started by root everything belongs to, and runs as, the user `nobody`.
 Nothing of a server outlives `stop`, nor the process that started it.
 """
@@ -10,24 +11,26 @@ import contextlib
 import os
 import pwd
 import secrets
-import select
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from lab.errors import HostUnfit, ServiceNotReady
 from lab.postgres.binaries import copy_binaries, find_binaries, is_open_to_all
+from lab.postgres.handle import Handle
 
 TETHER = Path(__file__).with_name("tether.py")
 SUPERUSER = "postgres"
 UNPRIVILEGED = "nobody"
+RUNTIME = Path("/tmp")  # noqa: S108 - what is made there is the user's alone
+# Of sun_path in unix(4), without the byte that ends it.
+SOCKET_PATH_BYTES = 103 if sys.platform == "darwin" else 107
 LOOPBACK = "127.0.0.1"
 READY_WITHIN_S = 60.0
 GONE_WITHIN_S = 10.0
@@ -57,23 +60,36 @@ DEFAULTS = {
 class Server:
     """A server with its data in `data`, which is made by `start` and removed by `stop`.
 
-    `settings` are PostgreSQL's own, by name. With `tcp=False` only the socket listens.
-    On the socket every role is trusted (the directory is the user's alone); over TCP the
-    password is asked for. Also a context manager.
+    `settings` are PostgreSQL's own, by name, `initdb` options for making the data. With
+    `tcp=False` only the socket listens. On the socket every role is trusted (the directory is
+    the user's alone); over TCP the password is asked for; `password` is the superuser's in
+    data that `start` has made. The short-lived directory is made in `runtime`. `alive` is a
+    file whose shared lock is held as long as any process of the server is left. Also a
+    context manager.
     """
 
     def __init__(
-        self, data: Path, *, settings: Mapping[str, str] | None = None, tcp: bool = True
+        self,
+        data: Path,
+        *,
+        settings: Mapping[str, str] | None = None,
+        tcp: bool = True,
+        initdb: Sequence[str] = (),
+        runtime: Path = RUNTIME,
+        alive: Path | None = None,
     ) -> None:
         self.data = data
         self.settings = {**DEFAULTS, **(settings or {})}
         self.tcp = tcp
+        self._initdb = (*INITDB, *initdb)
+        self._runtime_parent = runtime
+        self._alive = alive
         self.password = secrets.token_urlsafe(16)
         self.port = 5432
         self._runtime: Path | None = None
         self._binaries: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._postmaster: int | None = None
+        self._postmaster: Handle | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -122,7 +138,7 @@ class Server:
         HostUnfit where its user cannot reach the directory.
         """
         assert not self.is_running, "the server is started already"
-        self._runtime = Path(tempfile.mkdtemp(prefix="lab-pg-", dir="/tmp"))
+        self._runtime = Path(tempfile.mkdtemp(prefix="lab-pg-", dir=self._runtime_parent))
         is_new = not self.data.exists()
         try:
             self._prepare()
@@ -148,14 +164,15 @@ class Server:
     def _prepare(self) -> None:
         """Give the server's user its directories and programs it can reach."""
         self._binaries = find_binaries()
+        require_short(self.socket_directory)
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         if os.geteuid() != 0:
             return
-        if not is_open_to_all(self.data.parent.resolve()):
-            raise HostUnfit(
-                f"user {UNPRIVILEGED} cannot reach {self.data}",
-                hint=f"namei -m {self.data.parent}",
-            )
+        for place in (self.data, self.socket_directory):
+            if not is_open_to_all(place.parent.resolve()):
+                raise HostUnfit(
+                    f"user {UNPRIVILEGED} cannot reach {place}", hint=f"namei -m {place.parent}"
+                )
         if not is_open_to_all(self._binaries.resolve()):
             self._binaries = copy_binaries(self._binaries, self.socket_directory / "programs")
         for directory in (self.data, self.socket_directory):
@@ -170,7 +187,7 @@ class Server:
             f"--pgdata={self.data}",
             f"--username={SUPERUSER}",
             f"--pwfile={password_file}",
-            *INITDB,
+            *self._initdb,
         )
         status = process.wait()
         end(process)
@@ -208,11 +225,10 @@ class Server:
         """
         assert self._process is not None
         for _ in range(int(READY_WITHIN_S / LOOK_EVERY_S)):
-            with contextlib.suppress(FileNotFoundError):
-                lines = (self.data / "postmaster.pid").read_text().splitlines()
-                # One that a killed server left names another socket directory.
-                if lines[4:5] == [str(self.socket_directory)] and lines[7:] == ["ready   "]:
-                    self._postmaster = os.pidfd_open(int(lines[0]))
+            lines = self._postmaster_lines()
+            if lines[7:] == ["ready   "]:
+                with contextlib.suppress(ProcessLookupError):
+                    self._postmaster = Handle(int(lines[0]), is_it=self._postmaster_lines)
                     return True
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(LOOK_EVERY_S)
@@ -220,10 +236,20 @@ class Server:
                 return False
         raise self._failure(f"PostgreSQL in {self.data} is not ready after {READY_WITHIN_S:g} s")
 
+    def _postmaster_lines(self) -> list[str]:
+        """Return the lines of postmaster.pid as far as it is this server's, and else none."""
+        try:
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        # One that a killed server left names another socket directory.
+        return lines if lines[4:5] == [str(self.socket_directory)] else []
+
     def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         """Start one of the programs below a tether, with its output in the log."""
         uid, gid = server_user()
-        tether = [sys.executable, "-I", "-S", str(TETHER), str(uid), str(gid)]
+        held = (str(uid), str(gid), str(self._alive or ""))
+        tether = [sys.executable, "-I", "-S", str(TETHER), *held]
         with self._log.open("ab") as log:
             return subprocess.Popen(
                 [*tether, str(self.binaries / "bin" / program), *arguments],
@@ -257,14 +283,24 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.stdin.close()
 
 
-def wait_gone(pidfd: int | None) -> None:
+def wait_gone(postmaster: Handle | None) -> None:
     """Wait until the process has ended, which only a killed tether leaves to do, and close."""
-    if pidfd is None:
+    if postmaster is None:
         return
-    if not select.select([pidfd], [], [], GONE_WITHIN_S)[0]:
-        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-        select.select([pidfd], [], [], GONE_WITHIN_S)
-    os.close(pidfd)
+    if not postmaster.wait(GONE_WITHIN_S):
+        postmaster.kill()
+        postmaster.wait(GONE_WITHIN_S)
+    postmaster.close()
+
+
+def require_short(sockets: Path) -> None:
+    """Raise HostUnfit where the path of a socket would be too long for the kernel."""
+    longest = len(os.fsencode(sockets / ".s.PGSQL.65535"))
+    if longest > SOCKET_PATH_BYTES:
+        raise HostUnfit(
+            f"{sockets} is too long for a socket: {longest} bytes of {SOCKET_PATH_BYTES}",
+            hint="set TMPDIR to a shorter directory",
+        )
 
 
 def free_port() -> int:
