@@ -6,8 +6,9 @@ from lab.errors import ServiceNotDeployed
 from lab.lifecycle.access import kubectl_command
 from lab.lifecycle.lab import Lab
 from lab.paths import Paths
+from lab.postgres.roles import DATABASE
 from lab.service.database import psql_arguments
-from lab.service.names import DATABASE, NAMESPACE, POSTGRES_POD
+from lab.service.names import NAMESPACE, POSTGRES_POD
 
 
 def psql_command(

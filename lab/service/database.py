@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from lab.errors import DatabaseRefused, ServiceNotReady
 from lab.lifecycle.access import kubectl_program
 from lab.lifecycle.lab import Lab
-from lab.service.names import DATABASE, NAMESPACE, POSTGRES_POD, SUPERUSER
+from lab.postgres.roles import DATABASE, SUPERUSER
+from lab.service.names import NAMESPACE, POSTGRES_POD
 
 BOUND_S = 120.0
 _ERROR = re.compile(r"^(?:psql:[^:]*:\d+: )?(?:ERROR|FATAL):  ([0-9A-Z]{5}): (.+)$", re.MULTILINE)
@@ -79,8 +80,3 @@ def _refused(said: str) -> DatabaseRefused:
         sqlstate=found[1],
         hint=f"lab kubectl -n {NAMESPACE} logs {POSTGRES_POD}",
     )
-
-
-def quote(text: str) -> str:
-    """Return a string literal; standard_conforming_strings is on, so only quotes are doubled."""
-    return "'" + text.replace("'", "''") + "'"

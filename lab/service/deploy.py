@@ -18,13 +18,14 @@ from lab.lifecycle.lab import Lab, require_root
 from lab.lifecycle.lock import exclusive
 from lab.lifecycle.up import is_cluster_up
 from lab.paths import Paths
+from lab.postgres import roles
+from lab.postgres.roles import DATABASE, quote
 from lab.progress import Progress
-from lab.service import images, placement, roles, rollout, secrets, seed
-from lab.service.database import Database, quote
+from lab.service import images, placement, rollout, secrets, seed
+from lab.service.database import Database
 from lab.service.names import (
     APPS,
     BASE,
-    DATABASE,
     NAMESPACE,
     OBSERVER_POD,
     POSTGRES_POD,

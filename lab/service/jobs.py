@@ -8,7 +8,8 @@ from lab.artifacts.serviceimages import chirps_tag
 from lab.errors import RequestRefused, ServiceNotReady
 from lab.kube import apply, manifests
 from lab.kube.client import Client
-from lab.service.names import BASE, BATCH, DATABASE, NAMESPACE
+from lab.postgres.roles import DATABASE
+from lab.service.names import BASE, BATCH, NAMESPACE
 
 POLL_S = 0.2
 

@@ -11,24 +11,7 @@ POSTGRES_POD = "postgres-0"
 OBSERVER_POD = "observer-0"
 OBSERVER_PORT = 8090
 
-DATABASE = "chirps"
-TEMPLATE = "chirps_template"
-
 START_RELEASE = "v1"
-
-MIGRATIONS_ROLE = "chirps-migrate"
-OBSERVER_ROLE = "observer"
-SUPERUSER = "postgres"
-
-
-def release_role(release: str) -> str:
-    """Return the database role of a release, as its Secret is named."""
-    return f"chirps-{release}"
-
-
-def sql_role(role: str) -> str:
-    """Return a role as PostgreSQL knows it."""
-    return role.replace("-", "_")
 
 
 @dataclass(frozen=True, slots=True)

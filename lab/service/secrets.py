@@ -6,17 +6,8 @@ import secrets
 from lab.errors import RequestRefused
 from lab.kube import apply, manifests
 from lab.kube.client import Client
-from lab.service.names import (
-    BASE,
-    MIGRATIONS_ROLE,
-    OBSERVER_ROLE,
-    SUPERUSER,
-    release_role,
-)
-
-
-def roles_for(releases: tuple[str, ...]) -> tuple[str, ...]:
-    return (SUPERUSER, MIGRATIONS_ROLE, OBSERVER_ROLE, *map(release_role, releases))
+from lab.postgres.roles import roles_for
+from lab.service.names import BASE
 
 
 def ensure(client: Client, releases: tuple[str, ...]) -> dict[str, str]:

@@ -7,14 +7,15 @@ and copied as files for every run, which takes seconds whatever the seed took.
 from dataclasses import dataclass
 
 from lab.kube.client import Client
+from lab.postgres import roles, template
+from lab.postgres.roles import TEMPLATE
 from lab.progress import Task
-from lab.service import jobs, roles
+from lab.service import jobs
 from lab.service.database import Database
-from lab.service.names import DATABASE, MIGRATIONS_ROLE, START_RELEASE, TEMPLATE, sql_role
+from lab.service.names import START_RELEASE
 
 BASE_SCHEMA = 5
 SEED_BOUND_S = 300.0
-_MARK = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = '{name}'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,10 @@ class Seed:
 
 def ensure_template(database: Database, client: Client, seed: Seed, task: Task) -> bool:
     """Fill the template unless it is there and of this seed; return whether it was filled."""
-    if database.value(_MARK.format(name=TEMPLATE), database="postgres") == seed.mark:
+    if database.value(template.ask_mark(), database="postgres") == seed.mark:
         return False
-    database.run(_drop(TEMPLATE), database="postgres")
-    database.run(roles.create_database(TEMPLATE), database="postgres")
+    database.run(template.drop(TEMPLATE), database="postgres")
+    database.run(template.create(TEMPLATE), database="postgres")
     database.run(roles.grants(), database=TEMPLATE)
     steps = {
         "seed-schema": ["migrate", "up", "--to", str(BASE_SCHEMA)],
@@ -46,33 +47,11 @@ def ensure_template(database: Database, client: Client, seed: Seed, task: Task) 
         task.advance(number, len(steps), name)
         job = jobs.Job(name, START_RELEASE, tuple(arguments), TEMPLATE)
         jobs.run(client, job, timeout_s=SEED_BOUND_S)
-    database.run("VACUUM (ANALYZE, FREEZE)", database=TEMPLATE)
-    database.run(_close(TEMPLATE, seed.mark), database="postgres")
+    database.run(template.TIDY, database=TEMPLATE)
+    database.run(template.close(seed.mark), database="postgres")
     return True
 
 
 def restore(database: Database) -> None:
     """Put the service's database back to the seed; whoever is connected is thrown out."""
-    # FILE_COPY: by the write-ahead log, which is the default, every page is written twice,
-    # https://www.postgresql.org/docs/18/sql-createdatabase.html
-    database.run(
-        f"{_drop(DATABASE)}\n"
-        f"CREATE DATABASE {DATABASE} TEMPLATE {TEMPLATE} STRATEGY file_copy "
-        f"OWNER {sql_role(MIGRATIONS_ROLE)};",
-        database="postgres",
-    )
-
-
-def _drop(name: str) -> str:
-    return (
-        f"UPDATE pg_database SET datistemplate = false WHERE datname = '{name}';\n"  # noqa: S608 - ours
-        f"DROP DATABASE IF EXISTS {name} WITH (FORCE);"
-    )
-
-
-def _close(name: str, mark: str) -> str:
-    """Keep everybody out, or the first session in it would make the next copy fail."""
-    return (
-        f"COMMENT ON DATABASE {name} IS '{mark}';\n"
-        f"ALTER DATABASE {name} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false;"
-    )
+    database.run(template.restore(), database="postgres")

@@ -1,4 +1,5 @@
-from lab.service.database import _refused, quote
+from lab.postgres.roles import quote
+from lab.service.database import _refused
 
 SYNTAX = 'psql:<stdin>:1: ERROR:  42601: syntax error at or near "SELEC"\nLINE 1: SELEC\n'
 

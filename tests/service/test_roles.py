@@ -1,5 +1,5 @@
-from lab.service import roles
-from lab.service.secrets import roles_for
+from lab.postgres import roles
+from lab.postgres.roles import roles_for
 
 PASSWORDS = {role: f"secret-of-{role}" for role in roles_for(("v1", "v2-naive"))}
 SQL = roles.statements(PASSWORDS)

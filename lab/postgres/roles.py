@@ -1,18 +1,39 @@
-"""Who may do what in the database: one role a release, one for migrations, one that looks.
+"""Who may do what in the service's database?
 
-A role of its own for each release tells the sessions of the old release from those of the
-new one, and can be locked out alone.
+There is a role for each release, one for migrations, and one that only looks. A role of its
+own for each release tells the sessions of the old release from those of the new one, and can
+be locked out alone.
 """
 
 from collections.abc import Mapping
 
-from lab.service.database import quote
-from lab.service.names import DATABASE, MIGRATIONS_ROLE, OBSERVER_ROLE, SUPERUSER, sql_role
+DATABASE = "chirps"
+TEMPLATE = "chirps_template"
+
+# As Secrets are named; `sql_role` gives what PostgreSQL calls them.
+MIGRATIONS_ROLE = "chirps-migrate"
+OBSERVER_ROLE = "observer"
+SUPERUSER = "postgres"
 
 APP_GROUP = "chirps_app"
 # pg_use_reserved_connections: the observer still gets in when the service has used up all
 # others, https://www.postgresql.org/docs/18/runtime-config-connection.html
 OBSERVER_GROUPS = ("pg_monitor", "pg_read_all_data", "pg_use_reserved_connections")
+
+
+def release_role(release: str) -> str:
+    """Return the database role of a release, as its Secret is named."""
+    return f"chirps-{release}"
+
+
+def roles_for(releases: tuple[str, ...]) -> tuple[str, ...]:
+    """Return all roles with a login."""
+    return (SUPERUSER, MIGRATIONS_ROLE, OBSERVER_ROLE, *map(release_role, releases))
+
+
+def sql_role(role: str) -> str:
+    """Return a role as PostgreSQL knows it."""
+    return role.replace("-", "_")
 
 
 def statements(passwords: Mapping[str, str]) -> str:
@@ -56,5 +77,6 @@ def grants() -> str:
     )
 
 
-def create_database(name: str = DATABASE) -> str:
-    return f"CREATE DATABASE {name} OWNER {sql_role(MIGRATIONS_ROLE)};"
+def quote(text: str) -> str:
+    """Return a string literal; standard_conforming_strings is on, so only quotes are doubled."""
+    return "'" + text.replace("'", "''") + "'"
