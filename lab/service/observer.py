@@ -1,151 +1,52 @@
-"""Talk to the observer in its pod, by the API server's proxy.
+"""The way to the observer in its pod: by the API server's proxy."""
 
-Its streams are files that only grow and are read by byte offset, so a connection that
-breaks loses nothing. Each answer carries the observer's instance: another one than at
-the start means that it was restarted and what it had in its head is gone.
-"""
-
-import json
-import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from lab.errors import ClusterUnreachable, ObserverLost, RequestRefused, ServiceNotReady
+from lab import observing
+from lab.errors import ClusterUnreachable, ObserverLost, RequestRefused
 from lab.kube.client import Answer, Client
+from lab.observing import Clock, Event
 from lab.service.names import BASE, NAMESPACE, OBSERVER_POD, OBSERVER_PORT
 
-Event = Mapping[str, Any]
-INSTANCE = "x-observer-instance"
-CLOCK_SAMPLES = 7
-POLL_S = 0.2
+__all__ = ["Clock", "Event", "Observer"]
+
 # What the API server answers while a pod behind its proxy cannot be reached.
 AWAY = (500, 502, 503, 504)
 
 
+class Observer(observing.Observer):
+    """The observer of one lab."""
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(Proxy(client))
+
+
 @dataclass(frozen=True, slots=True)
-class Clock:
-    """The observer's clock minus this host's, both monotonic, in ns; off by at most `bound`."""
-
-    offset: int
-    bound: int
-
-    def now(self) -> int:
-        return time.monotonic_ns() + self.offset
-
-
-@dataclass(slots=True)
-class Observer:
-    """The observer of one lab; `offsets` tells for each stream how far it was read."""
+class Proxy:
+    """Implements `lab.observing.Way`."""
 
     client: Client
-    instance: str = ""
-    offsets: dict[str, int] = field(default_factory=dict)
 
-    def begin(self, spec: Mapping[str, Any]) -> None:
-        """Start a run; from here on only this instance counts."""
-        self.offsets.clear()
-        self.instance = ""
-        answer = self._ask("POST", "/runs", body=dict(spec))
-        self.instance = answer.headers.get(INSTANCE, "")
+    @property
+    def logs(self) -> str:
+        return f"lab kubectl -n {NAMESPACE} describe pod {OBSERVER_POD}"
 
-    def health(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self._ask("GET", "/healthz").body)
-        return found
-
-    def measure_clock(self) -> Clock:
-        """Compare clocks; the sample with the quickest answer is the least uncertain."""
-        return min((self._sample_clock() for _ in range(CLOCK_SAMPLES)), key=lambda c: c.bound)
-
-    def _sample_clock(self) -> Clock:
-        before = time.monotonic_ns()
-        told = json.loads(self._ask("GET", "/clock").body)["monotonic_ns"]
-        after = time.monotonic_ns()
-        return Clock(offset=told - (before + after) // 2, bound=(after - before) // 2 + 1)
-
-    def read(self, run: str) -> list[Event]:
-        """Return every whole line that has been written since the last read, stream by stream."""
-        streams = json.loads(self._ask("GET", f"/runs/{run}/streams").body)["streams"]
-        events: list[Event] = []
-        for stream in streams:
-            while self.offsets.get(stream["name"], 0) < stream["size"]:
-                read = self._read_some(run, stream["name"])
-                if not read:
-                    break
-                events += read
-        return events
-
-    def _read_some(self, run: str, name: str) -> list[Event]:
-        offset = self.offsets.get(name, 0)
-        path = f"/runs/{run}/streams/{name}"
-        body = self._ask("GET", path, {"offset": str(offset)}).body
-        self.offsets[name] = offset + len(body)
-        try:
-            return [json.loads(line) for line in body.splitlines()]
-        except ValueError as exc:
-            raise ObserverLost(f"stream {name} is damaged after byte {offset}: {exc}") from exc
-
-    def stop(self, run: str) -> None:
-        self._ask("POST", f"/runs/{run}/stop", body={})
-
-    def audit(self, run: str, invariants: Sequence[Mapping[str, Any]]) -> None:
-        body = {"invariants": [{"name": i["name"], "sql": i["sql"]} for i in invariants]}
-        self._ask("POST", f"/runs/{run}/audit", body=body)
-
-    def end_any_run(self, *, timeout_s: float) -> None:
-        """End a run that was cut short, so that its load goes on no longer.
-
-        An observer that has just been started is waited for; raises ServiceNotReady.
-        """
-        deadline = time.monotonic() + timeout_s
-        while True:
-            try:
-                left = self.health()["run"]
-            except (ClusterUnreachable, ObserverLost) as exc:
-                if time.monotonic() > deadline:
-                    raise ServiceNotReady(exc.message, hint=exc.hint) from exc
-                time.sleep(POLL_S)
-                continue
-            if left:
-                self.forget(left)
-            return
-
-    def forget(self, run: str) -> None:
-        """End whatever of the run is left.
-
-        Absent is fine, and so is another instance. One that does not answer now ends a run
-        by itself that nobody reads any more.
-        """
-        self.instance = ""
-        with suppress(ObserverLost, ClusterUnreachable):
-            self._ask("DELETE", f"/runs/{run}")
-
-    def _ask(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        body: dict[str, Any] | None = None,
+    def ask(
+        self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any] | None
     ) -> Answer:
         url = f"{BASE}/pods/{OBSERVER_POD}:{OBSERVER_PORT}/proxy{path}"
         try:
-            answer = self.client.answer(method, url, query or {}, body)
+            return self.client.answer(method, url, query, dict(body) if body is not None else None)
         except RequestRefused as exc:
-            raise self._explain(exc) from exc
-        found = answer.headers.get(INSTANCE, "")
-        if self.instance and found != self.instance:
-            raise ObserverLost(
-                f"the observer was restarted during the run (instance {found}, began as "
-                f"{self.instance})",
-                hint=f"lab kubectl -n {NAMESPACE} describe pod {OBSERVER_POD}",
-            )
-        return answer
+            raise _explain(exc) from exc
 
-    def _explain(self, refused: RequestRefused) -> ClusterUnreachable | ObserverLost:
-        if refused.status in AWAY:
-            return ClusterUnreachable(f"the observer does not answer ({refused.message})")
-        return ObserverLost(
-            f"the observer refused: {refused.message}",
-            hint=f"lab kubectl -n {NAMESPACE} logs {OBSERVER_POD}",
-        )
+
+def _explain(refused: RequestRefused) -> ClusterUnreachable | ObserverLost:
+    if refused.status in AWAY:
+        return ClusterUnreachable(f"the observer does not answer ({refused.message})")
+    return ObserverLost(
+        f"the observer refused: {refused.message}",
+        hint=f"lab kubectl -n {NAMESPACE} logs {OBSERVER_POD}",
+    )

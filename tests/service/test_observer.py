@@ -130,7 +130,7 @@ def test_forgetting_a_run_that_is_gone_or_out_of_reach_is_fine(
 
 def test_the_clock_with_the_quickest_answer_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = iter([0, 100, 1000, 1020, *range(2000, 2000 + 5 * 200, 100)])
-    monkeypatch.setattr("lab.service.observer.time.monotonic_ns", lambda: next(ticks))
+    monkeypatch.setattr("lab.observing.time.monotonic_ns", lambda: next(ticks))
 
     class Api(FakeApi):
         def answer(self, *_: Any, **__: Any) -> Answer:
