@@ -3,329 +3,39 @@
 `CASES` must come out the same. `DEVIATIONS` is the one list of what differs on purpose.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from tests.goose.case import STATUS, UP, VERSION, Case, Deviation, file, one, up_to, within
+from tests.goose.corpus_back import WAYS_BACK
+from tests.goose.corpus_files import FILES
+from tests.goose.corpus_order import ORDERS
+from tests.goose.corpus_rows import STRANGE_ROWS
+from tests.goose.corpus_tables import TABLES
+from tests.goose.samples import BEGIN, END, TAGS, THREE, WITHOUT_TRANSACTION
 
-Files = Mapping[str, str | None]
-"""Text by name; None is a directory of that name."""
-
-
-class Verb(StrEnum):
-    UP = "up"
-    UP_TO = "up-to"
-    STATUS = "status"
-    VERSION = "version"
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    verb: Verb
-    to: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Between two commands: files written anew, removed, and SQL run on both databases."""
-
-    write: Files | None = None
-    remove: tuple[str, ...] = ()
-    sql: str = ""
-
-
-Step = Command | Change
-UP = Command(Verb.UP)
-STATUS = Command(Verb.STATUS)
-VERSION = Command(Verb.VERSION)
-
-
-def up_to(version: int) -> Command:
-    return Command(Verb.UP_TO, version)
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    name: str
-    files: Files
-    steps: tuple[Step, ...] = (UP,)
-    sql: str = ""
-    """Run on both databases before."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deviation:
-    """The one command of `case` does not come to the same, whoever succeeds."""
-
-    case: Case
-    why: str
-    goose_succeeds: bool = True
-    ours_succeeds: bool = True
-
-
-def file(body: str, *, options: str = "") -> str:
-    """A file whose Up part is `body`."""
-    return f"{options}-- +goose Up\n{body}\n"
-
-
-USERS = file(
-    "CREATE TABLE users (id int PRIMARY KEY, name text);\n-- +goose Down\nDROP TABLE users;"
-)
-CHIRPS = file("CREATE TABLE chirps (id int PRIMARY KEY, author int REFERENCES users);")
-TAGS = file("CREATE TABLE tags (name text);")
-THREE = {"00001_users.sql": USERS, "00002_chirps.sql": CHIRPS, "00003_tags.sql": TAGS}
-WITHOUT_TRANSACTION = "-- +goose NO TRANSACTION\n"
-BEGIN, END = "-- +goose StatementBegin", "-- +goose StatementEnd"
-FUNCTION = f"""{BEGIN}
-CREATE FUNCTION one() RETURNS int AS $$
-BEGIN
-  -- a comment;
-  RETURN 1;
-END;
-$$ LANGUAGE plpgsql;
-{END}"""
-
-
-def one(name: str, text: str, *steps: Step, sql: str = "") -> Case:
-    """A case of one file, with the table `base` there before."""
-    base = "CREATE TABLE base (id int PRIMARY KEY, name text);" + sql
-    return Case(name, {"00001_one.sql": text}, steps or (UP,), base)
-
-
-APPLIED = (
-    Case("three files, twice", THREE, (UP, UP, STATUS, VERSION)),
-    Case("step by step", THREE, (up_to(1), STATUS, up_to(2), VERSION, UP, STATUS)),
-    Case("up to a version between two files", {"1_a.sql": USERS, "5_b.sql": TAGS}, (up_to(3), UP)),
-    Case("up to a version beyond the last", THREE, (up_to(99), VERSION)),
-    Case("up to a version that was passed", THREE, (UP, up_to(1), VERSION)),
-    Case(
-        "versions that are times", {"20240102030405_a.sql": USERS, "20250101000000_b.sql": CHIRPS}
-    ),
-    Case("versions out of alphabetical order", {"10_c.sql": CHIRPS, "9_u.sql": USERS}),
-    Case("a plus before the number", {"+7_u.sql": USERS}, (UP, STATUS)),
-    Case("other files in the folder", {**THREE, "README.md": "text", "notes.txt": "text"}),
-    one("nothing to do", file(""), UP, STATUS),
-    one("only comments", file("-- nothing here;\n\n--- still nothing")),
-    one("comments for lab", file("-- +lab phase=expand\nALTER TABLE base ADD a int;")),
-    one("a statement of many lines", file("ALTER TABLE base\n  -- why;\n  ADD a int\n\n  ;")),
-    one("a comment behind the semicolon", file("ALTER TABLE base ADD a int; -- done")),
-    one("two statements in one line", file("CREATE TABLE a (); CREATE TABLE b ();")),
-    one("text before the first annotation", "-- a file\n\n  \n" + TAGS),
-    one("upper case", "-- +goose UP\n-- +GOOSE is a comment\nCREATE TABLE a ();\n"),
-    one("lower case", "-- +goose up\nCREATE TABLE a ();\n-- +goose down\nDROP TABLE a;\n"),
-    one("a dense annotation", "--+goose Up\nCREATE TABLE a ();\n--+goose    Down  \nnonsense;\n"),
-    one("lines that end as on Windows", TAGS.replace("\n", "\r\n")),
-    one("no newline at the end", TAGS.removesuffix("\n")),
-    one("percent and dollar signs", file("INSERT INTO base VALUES (1, '100%s %% $1 ${X}');")),
-    one("other scripts", file("INSERT INTO base VALUES (1, 'çöğü 語 🐦');")),
-    one("a space that is not ASCII", file("CREATE TABLE a ();\u00a0\n\u2003\n-- end")),
-    one("a function", file(FUNCTION)),
-    one("a function and more", file(f"{FUNCTION}\n\nSELECT one();\n{TAGS.partition(chr(10))[2]}")),
-    one(
-        "a block of two statements",
-        file(f"{BEGIN}\nCREATE TABLE a ();\nCREATE TABLE b ()\n{END}"),
-    ),
-    one("a block that goes on a statement", file(f"SELECT 1,\n{BEGIN}\n2\n{END}")),
-    one("a broken Down does not matter to Up", f"{TAGS}-- +goose Down\nDROP TABLE\n"),
-    one("a Down with a block", f"{TAGS}-- +goose Down\n{FUNCTION}\nDROP TABLE tags;\n"),
-    one("it commits by itself", file("CREATE TABLE a ();\nCOMMIT;\nCREATE TABLE b ();")),
-    one("it rolls back by itself", file("CREATE TABLE a ();\nROLLBACK;\nCREATE TABLE b ();")),
-    one("a savepoint", file("SAVEPOINT s;\nCREATE TABLE a ();\nROLLBACK TO s;")),
-    one(
-        "an index built concurrently",
-        file("CREATE INDEX CONCURRENTLY i ON base (name);", options=WITHOUT_TRANSACTION),
-    ),
-    one("NO TRANSACTION at the end", file(f"VACUUM base;\n{WITHOUT_TRANSACTION}")),
-)
-
-VARIABLES = (
-    one(
-        "variables",
-        file(
-            "-- +goose ENVSUB ON\nINSERT INTO base VALUES (1, '$LAB_WORD ${LAB_WORD} ${LAB_NONE}');"
-        ),
-    ),
-    one(
-        "variables with defaults",
-        file(
-            "-- +goose ENVSUB ON\nINSERT INTO base VALUES (1, '${LAB_NONE:-a ${LAB_WORD}} "
-            "${LAB_EMPTY:-b} ${LAB_EMPTY-c} ${LAB_NONE-d} ${LAB_NONE-} ${LAB_WORD?no}');"
-        ),
-    ),
-    one(
-        "parts of variables",
-        file(
-            "-- +goose ENVSUB ON\nINSERT INTO base VALUES (1, '${LAB_WORD:2} ${LAB_WORD:1:3} "
-            "${LAB_WORD: -2} ${LAB_WORD:0:-1} ${LAB_WORD:9} ${LAB_WORD:-9:2} ${LAB_WORD:2:99}');"
-        ),
-    ),
-    one(
-        "dollars that are no variables",
-        file("-- +goose ENVSUB ON\nINSERT INTO base VALUES (1, '$$ \\$A \\\\ $(x) } {a} \\x $');"),
-    ),
-    one(
-        "variables off again",
-        file(
-            "-- +goose ENVSUB ON\nINSERT INTO base VALUES (1, '$LAB_WORD');\n"
-            "-- +goose ENVSUB OFF\nINSERT INTO base VALUES (2, '$LAB_WORD');"
-        ),
-    ),
-    one("a variable that is required", file("-- +goose ENVSUB ON\nSELECT ${LAB_NONE?tell me};")),
-    one("a variable without a name", file("-- +goose ENVSUB ON\nSELECT $1;")),
-    one("a brace that is not closed", file("-- +goose ENVSUB ON\nSELECT ${LAB_WORD;")),
-    one("an unknown operator", file("-- +goose ENVSUB ON\nSELECT ${LAB_WORD!x};")),
-    one("a bad variable in Down", f"{TAGS}-- +goose ENVSUB ON\n-- +goose Down\nSELECT $1;\n"),
-    one("a body between dollars", file(f"-- +goose ENVSUB ON\n{FUNCTION}")),
-)
-
-REFUSED_FILES = (
-    one("an empty file", ""),
-    one("no Up", "CREATE TABLE a ();\n"),
-    one("Down only", "-- +goose Down\nDROP TABLE base;\n"),
-    one("Up twice", f"{TAGS}{TAGS}"),
-    one("Down twice", f"{TAGS}-- +goose Down\n-- +goose Down\n"),
-    one("a statement before Up", f"CREATE TABLE a ();\n{TAGS}"),
-    one("no semicolon", file("CREATE TABLE a ()")),
-    one("no semicolon before Down", file("CREATE TABLE a ()\n-- +goose Down")),
-    one("a comment glued to the semicolon", file("CREATE TABLE a ();-- why not")),
-    one("a comment after a blank line that is not empty", file("CREATE TABLE a ();\n  \n-- end")),
-    one("an unknown annotation", file("-- +goose Sideways\nCREATE TABLE a ();")),
-    one("an empty annotation", file("-- +goose\nCREATE TABLE a ();")),
-    one("two annotations in one line", "-- +goose Up +goose Down\nCREATE TABLE a ();\n"),
-    one("an indented annotation", "  -- +goose Up\nCREATE TABLE a ();\n"),
-    one("a word behind the annotation", "-- +goose Up now\nCREATE TABLE a ();\n"),
-    one("a word about +goose", file("-- this is for +goose\nCREATE TABLE a ();")),
-    one("a block without an end", file(f"{BEGIN}\nCREATE TABLE a ();")),
-    one("a block without a begin", file(f"CREATE TABLE a ();\n{END}")),
-    one("a block in a block", file(f"{BEGIN}\n{FUNCTION}")),
-    one("Down in a block", file(f"{BEGIN}\nSELECT 1;\n-- +goose Down\nSELECT 1;")),
-    one("a block before Up", f"{FUNCTION}\n{TAGS}"),
-    one("an unknown annotation in Down", f"{TAGS}-- +goose Down\n-- +goose Sideways\n"),
-    one("a byte order mark", f"\ufeff{TAGS}"),
-    Case("the second file is bad", {**THREE, "00002_chirps.sql": "nothing"}, (UP, VERSION)),
-    Case("a name without a number", {**THREE, "tags.sql": TAGS}, (UP, STATUS)),
-    Case("a name without a version", {**THREE, "a_tags.sql": TAGS}),
-    Case("version 0", {"00000_tags.sql": TAGS}),
-    Case("a version below 0", {"-1_tags.sql": TAGS}),
-    Case("a version that is too large", {"9223372036854775808_tags.sql": TAGS}),
-    Case("the largest version", {"9223372036854775807_tags.sql": TAGS}),
-    Case("a version in other digits", {"\u0661_tags.sql": TAGS}),
-    Case("a hidden file", {**THREE, ".00004_tags.sql.sql": TAGS}),
-    Case("a version that is there twice", {**THREE, "3_again.sql": TAGS}),
-    Case("an empty folder", {}, (UP, STATUS)),
-    Case("up to a version before the first", THREE, (up_to(0),)),
-    Case("up to a version below 0", THREE, (up_to(-1),)),
-)
-
-FAILURES = (
-    one("a statement fails", file("CREATE TABLE a ();\nSELECT nothing FROM base;"), UP, STATUS, UP),
-    one("the text is no SQL", file("CREATE TABL a ();")),
-    one("a string with a semicolon at the end of a line", file("SELECT 'a;\nb';")),
-    one(
-        "a function without a block",
-        file("CREATE FUNCTION f() RETURNS int AS $$\nBEGIN\nRETURN 1;"),
-    ),
-    one(
-        "an index built concurrently in a transaction",
-        file("CREATE INDEX CONCURRENTLY i ON base (id);"),
-    ),
-    one(
-        "COMMIT fails",
-        file("INSERT INTO b VALUES (1);"),
-        UP,
-        Change(sql="INSERT INTO base VALUES (1)"),
-        UP,
-        sql="CREATE TABLE b (id int REFERENCES base DEFERRABLE INITIALLY DEFERRED);",
-    ),
-    one(
-        "a NO TRANSACTION file fails half way",
-        file(
-            "CREATE TABLE a ();\nCREATE TABLE base ();\nCREATE TABLE c ();",
-            options=WITHOUT_TRANSACTION,
-        ),
-        UP,
-        STATUS,
-        UP,
-    ),
-    one(
-        "a block of a NO TRANSACTION file fails half way",
-        file(
-            f"{BEGIN}\nCREATE TABLE a ();\nSELECT 1/0;\n{END}",
-            options=WITHOUT_TRANSACTION,
-        ),
-    ),
-    one(
-        "a unique index that fails stays behind as invalid",
-        file("CREATE UNIQUE INDEX CONCURRENTLY i ON base (name);", options=WITHOUT_TRANSACTION),
-        sql="INSERT INTO base VALUES (1, 'a'), (2, 'a');",
-    ),
-    one("it drops the version table", file("DROP TABLE goose_db_version;")),
-    one("it loses sight of the version table", file("SET LOCAL search_path = '';")),
-    Case(
-        "repaired and run again",
-        {**THREE, "00002_chirps.sql": file("CREATE TABLE chirps (a nothing);")},
-        (UP, STATUS, Change(write={"00002_chirps.sql": CHIRPS}), UP, STATUS),
-    ),
-)
-
-LATE = {"00001_users.sql": USERS, "00003_tags.sql": TAGS}
-LATE_COMES = Change(write={"00002_chirps.sql": CHIRPS})
-ROWS = "INSERT INTO goose_db_version (version_id, is_applied) VALUES"
-
-ORDER = (
-    Case("a file that came late", LATE, (UP, LATE_COMES, UP, STATUS, VERSION)),
-    Case("a file that came late, below the target", LATE, (UP, LATE_COMES, up_to(2), up_to(3))),
-    Case("a file that came late, above the target", LATE, (UP, LATE_COMES, up_to(1))),
-    Case("a late file and a new one", LATE, (up_to(1), LATE_COMES, UP, STATUS)),
-    Case("the database is ahead", THREE, (UP, Change(remove=("00003_tags.sql",)), UP, VERSION)),
-    Case(
-        "the database is far ahead of a new file",
-        THREE,
-        (UP, Change(sql=f"{ROWS} (99, true)"), UP, Change(write={"4_a.sql": TAGS}), UP, STATUS),
-    ),
-    Case(
-        "a version that was applied twice",
-        THREE,
-        (UP, Change(sql=f"{ROWS} (2, true)"), UP, VERSION),
-    ),
-    Case(
-        "a version that is not applied any more",
-        THREE,
-        (UP, Change(sql=f"{ROWS} (3, false)"), UP, VERSION),
-    ),
-    Case(
-        "a row that was removed by hand",
-        THREE,
-        (UP, Change(sql="DELETE FROM goose_db_version WHERE version_id = 3"), UP, STATUS),
-    ),
-    Case("no rows at all", THREE, (UP, Change(sql="DELETE FROM goose_db_version"), UP, VERSION)),
-    Case(
-        "a version table of another shape",
-        THREE,
-        (UP,),
-        "CREATE TABLE goose_db_version (version int)",
-    ),
-    Case(
-        "a view in place of the version table",
-        THREE,
-        (UP,),
-        "CREATE VIEW goose_db_version AS SELECT 1",
-    ),
-    Case(
-        "an older table with a serial id",
-        THREE,
-        (UP, STATUS, VERSION),
-        "CREATE TABLE goose_db_version (id serial PRIMARY KEY, version_id bigint NOT NULL, "
-        "is_applied boolean NOT NULL, tstamp timestamp DEFAULT now());"
-        f"{ROWS} (0, true), (1, true); CREATE TABLE users (id int PRIMARY KEY);",
-    ),
-)
-
-CASES = (*APPLIED, *VARIABLES, *REFUSED_FILES, *FAILURES, *ORDER)
+CASES = (*FILES, *ORDERS, *WAYS_BACK, *STRANGE_ROWS, *TABLES)
 
 DEVIATIONS = (
     Deviation(
         Case("status before the first run", THREE, (STATUS,)),
         why="goose makes its table also when it is only asked",
+    ),
+    Deviation(
+        Case("version before the first run", THREE, (VERSION,)),
+        why="the same",
+    ),
+    Deviation(
+        one(
+            "a limit that a file sets for itself",
+            file(
+                "-- +lab lock-timeout=7\n"
+                "INSERT INTO base VALUES (1, current_setting('lock_timeout'));"
+            ),
+        ),
+        why="to goose it is a comment like any other",
+    ),
+    Deviation(
+        one("a floor that a file tells of and does not raise", file("-- +lab floor=3\nSELECT 1;")),
+        ours_succeeds=False,
+        why="the same",
     ),
     Deviation(
         Case("a directory with the name of a file", {"00001_users.sql": None}),
@@ -366,5 +76,14 @@ DEVIATIONS = (
         one("a comment that is not UTF-8", file("-- \udcff\nCREATE TABLE a ();")),
         ours_succeeds=False,
         why="goose does not send a comment between two statements",
+    ),
+    *(
+        Deviation(
+            Case(f"a version table called {name}", THREE, within(name, UP)),
+            goose_succeeds=False,
+            ours_succeeds=False,
+            why="what is no name is refused before a database is asked",
+        )
+        for name in ("goose-versions", "goose versions", "1versions", '"versions', "a.b.c.d")
     ),
 )
