@@ -16,10 +16,13 @@ CHIRPS_GATE            off, warn, refuse, wait or migrate: what to  off
 CHIRPS_GATE_RULE       required, nothing-pending or equal: when it  required
                        fits; all but the first are there to be
                        seen to go wrong
-CHIRPS_GATE_BUDGET_S   longest wait of the gate `wait`              60
+CHIRPS_GATE_BUDGET_S   longest wait of the gate `wait`, and of      60
+                       `migrate` for a database that is away
 CHIRPS_LOCK            none, try or blocking: of the gate `migrate` none
 CHIRPS_READINESS       latch, deep or shallow: what /readyz means   latch
 CHIRPS_LIVENESS        loop or database: what /livez means          loop
+CHIRPS_WORKER          what the release does beside requests: its   off
+                       kinds are in WORK of its module
 CHIRPS_DEFECT          what to do wrong on purpose, see defects.py
 PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE       as libpq reads them
 PGPASSWORD_FILE        a file that holds the password: an environment is shown to whoever
@@ -75,6 +78,7 @@ class Settings:
     lock: str
     readiness: str
     liveness: str
+    worker: str
     defect: str
     database: Mapping[str, str] = field(repr=False)
 
@@ -111,6 +115,7 @@ def read(environ: Mapping[str, str], *, needs_code: bool = False) -> Settings:
         lock=reader.choice("CHIRPS_LOCK", "none", LOCKS),
         readiness=reader.choice("CHIRPS_READINESS", "latch", READINESS),
         liveness=reader.choice("CHIRPS_LIVENESS", "loop", LIVENESS),
+        worker=reader.name("CHIRPS_WORKER", "off"),
         defect=environ.get("CHIRPS_DEFECT", ""),
         database=reader.libpq(),
     )

@@ -18,7 +18,36 @@ def test_what_is_not_set_has_a_default() -> None:
     assert found.release == "v2-naive"
     assert (found.host, found.port, found.track) == ("0.0.0.0", 8080, "base")
     assert (found.pool_size, found.pool_timeout_s, found.graceful_s) == (8, 2, 15)
+    assert (found.gate, found.gate_rule, found.gate_budget_s) == ("off", "required", 60)
+    assert (found.lock, found.readiness, found.liveness) == ("none", "latch", "loop")
+    assert (found.worker, found.defect) == ("off", "")
     assert found.database == {}
+
+
+@pytest.mark.parametrize(
+    ("variable", "choices"),
+    [
+        ("CHIRPS_GATE", settings.GATES),
+        ("CHIRPS_GATE_RULE", settings.GATE_RULES),
+        ("CHIRPS_LOCK", settings.LOCKS),
+        ("CHIRPS_READINESS", settings.READINESS),
+        ("CHIRPS_LIVENESS", settings.LIVENESS),
+    ],
+)
+def test_a_policy_is_one_of_those_that_are_told(variable: str, choices: tuple[str, ...]) -> None:
+    for choice in choices:
+        settings.read({variable: choice})
+
+    (mistake,) = mistakes_in({"CHIRPS_CODE": "v1", variable: "Wait"})
+
+    assert mistake == f"{variable} is 'Wait': it must be {' or '.join(choices)}"
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "inf", "nan", "3601", "a minute"])
+def test_the_budget_of_the_gate_is_seconds_and_ends(value: str) -> None:
+    (mistake,) = mistakes_in({"CHIRPS_CODE": "v1", "CHIRPS_GATE_BUDGET_S": value})
+
+    assert mistake.startswith(f"CHIRPS_GATE_BUDGET_S is {value!r}")
 
 
 def test_what_is_set_to_nothing_counts_as_not_set() -> None:
