@@ -9,16 +9,16 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from lab.chirps import settings
-from lab.chirps.errors import EXIT_REFUSED, ChirpsError
-
-if TYPE_CHECKING:
-    from lab.chirps.migrate import Status
+from lab.chirps.errors import ChirpsError
+from lab.chirps.operator.answer import Says
+from lab.chirps.operator.cli import add_migrate
 
 Options = argparse.Namespace
 Environ = Mapping[str, str]
+# As a shell tells of a program that SIGINT ended.
+EXIT_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str], environ: Environ | None = None) -> int:
@@ -28,7 +28,12 @@ def main(arguments: Sequence[str], environ: Environ | None = None) -> int:
         return int(options.run(options, os.environ if environ is None else environ))
     except ChirpsError as error:
         sys.stderr.write(f"Error: {error}\n")
+        if getattr(options, "json", False):
+            write(json.dumps(as_json(error)))
         return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped\n")
+        return EXIT_INTERRUPTED
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -36,21 +41,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="chirps", description=description, epilog=epilog)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     commands.add_parser("serve", help="run the service").set_defaults(run=serve)
-    add_migrate(commands.add_parser("migrate", help="migrate the database, or ask what it has"))
+    add_migrate(commands.add_parser("migrate", help="migrate the database, or ask about it"))
     add_seed(commands.add_parser("seed", help="fill an empty database"))
     return parser
-
-
-def add_migrate(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    up = commands.add_parser("up", help="apply what is pending")
-    up.add_argument("--to", type=whole_number, metavar="N", help="stop after version N")
-    up.set_defaults(run=migrate_up)
-    status = commands.add_parser("status", help="show files and database; 1 if one is pending")
-    status.set_defaults(run=migrate_status)
-    for command in (up, status):
-        command.add_argument("--track", metavar="T", help="folder of migrations, CHIRPS_TRACK")
-        command.add_argument("--json", action="store_true", help="write one JSON object")
 
 
 def add_seed(parser: argparse.ArgumentParser) -> None:
@@ -82,24 +75,6 @@ def serve(options: Options, environ: Environ) -> int:
     return 0
 
 
-def migrate_up(options: Options, environ: Environ) -> int:
-    from lab.chirps import migrate
-
-    asked = settings.read(environ)
-    done = migrate.up(asked, options.track or asked.track, options.to, note_event)
-    write(json.dumps(done) if options.json else f"the database has version {done['version']}")
-    return 0
-
-
-def migrate_status(options: Options, environ: Environ) -> int:
-    from lab.chirps import migrate
-
-    asked = settings.read(environ)
-    status = migrate.status(asked, options.track or asked.track)
-    write(json.dumps(status.answer(), default=str) if options.json else table(status))
-    return 0 if status.is_up_to_date else EXIT_REFUSED
-
-
 def seed(options: Options, environ: Environ) -> int:
     from lab.chirps.seed import seed
 
@@ -110,27 +85,10 @@ def seed(options: Options, environ: Environ) -> int:
     return 0
 
 
-def table(status: "Status") -> str:
-    rows = [
-        f"{line.version:>7}  {line.state:<7}  {moment(line.applied_at):<19}  {line.name or '-'}"
-        for line in status.lines
-    ]
-    head = f"version  state    {'applied at':<19}  file"
-    last = "up to date" if status.is_up_to_date else "not up to date"
-    unknown = [str(line.version) for line in status.lines if line.state == "unknown"]
-    if unknown:
-        # What another track or a newer release applied: nothing to do here is not the same.
-        last = f"ahead of these files, which do not know {', '.join(unknown)}; see --track"
-    return "\n".join((head, *rows, f"the database has version {status.version}: {last}"))
-
-
-def moment(value: Any) -> str:
-    return "-" if value is None else value.isoformat(sep=" ", timespec="seconds")
-
-
-def note_event(event: Mapping[str, Any]) -> None:
-    """Tell of each step on stderr, as a line of JSON like the service's log."""
-    sys.stderr.write(json.dumps(event) + "\n")
+def as_json(error: ChirpsError) -> dict[str, str]:
+    """Return what a program reads that asked and got no answer."""
+    said = next((says for says in Says if says.exit_code == error.exit_code), Says.CANNOT_TELL)
+    return {"answer": str(said), "sentence": str(error)}
 
 
 def write(text: str) -> None:

@@ -6,11 +6,14 @@ program prevents.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+
+import psycopg
 
 from lab import goose
 from lab.chirps.admin import connect
@@ -39,7 +42,11 @@ class Line:
     state: State
     applied_at: datetime | None
     name: str | None
-    annotations: dict[str, str]
+    annotations: dict[str, Any]
+
+    @property
+    def phase(self) -> str | None:
+        return self.annotations.get("phase")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,9 @@ class Status:
     track: str
     version: int
     lines: tuple[Line, ...]
+
+    floor: int | None = None
+    """The compat floor: the smallest release number that still works; None before version 1."""
 
     @property
     def is_up_to_date(self) -> bool:
@@ -56,6 +66,7 @@ class Status:
         return {
             "track": self.track,
             "version": self.version,
+            "floor": self.floor,
             "up_to_date": self.is_up_to_date,
             "migrations": [asdict(line) for line in self.lines],
         }
@@ -78,7 +89,11 @@ def known_schema(track: str) -> int:
 
 
 def up(
-    asked: Settings, track: str, to: int | None, on_event: goose.runner.OnEvent
+    asked: Settings,
+    track: str,
+    to: int | None,
+    on_event: goose.OnEvent,
+    options: goose.Options = goose.DEFAULTS,
 ) -> dict[str, Any]:
     """Apply what is pending up to version `to`; return what was done as a JSON object.
 
@@ -86,15 +101,10 @@ def up(
     connection was lost meanwhile.
     """
     migrations = collect(track)
-    with connect(asked) as connection:
-        try:
-            before = goose.current_version(connection)
-            applied = goose.up(connection, migrations, to, on_event)
-            after = goose.current_version(connection)
-        except goose.GooseError as error:
-            if connection.closed:
-                raise CannotTell(f"the connection was lost: {error}") from error
-            raise Refused(str(error)) from error
+    with connect(asked) as connection, refusals(connection):
+        before = goose.current_version(connection, name=options.table)
+        applied = goose.up(connection, migrations, to, on_event, options=options)
+        after = goose.current_version(connection, name=options.table)
     return {
         "track": track,
         "from": before,
@@ -103,16 +113,25 @@ def up(
     }
 
 
-def status(asked: Settings, track: str) -> Status:
-    """Compare files and database; changes nothing."""
+@contextmanager
+def refusals(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """Raise Refused for what goose says, CannotTell when the connection was lost over it."""
+    try:
+        yield
+    except goose.GooseError as error:
+        if connection.closed:
+            raise CannotTell(f"the connection was lost: {error}") from error
+        raise Refused(str(error)) from error
+
+
+def status(asked: Settings, track: str, name: str = goose.DEFAULTS.table) -> Status:
+    """Compare files and database, whose table `name` says what is applied; changes nothing."""
     migrations = collect(track)
-    with connect(asked) as connection:
-        try:
-            rows = goose.status(connection, migrations)
-            recorded = table.read_rows(connection) or ()
-            version = goose.current_version(connection)
-        except goose.GooseError as error:
-            raise Refused(str(error)) from error
+    with connect(asked) as connection, refusals(connection):
+        rows = goose.status(connection, migrations, table=name)
+        recorded = table.read_rows(connection, name=name) or ()
+        version = goose.current_version(connection, name=name)
+        floor = goose.read_floor(connection)
     notes = {each.version: dict(each.annotations) for each in migrations}
     known = [
         Line(row.version, state_of(row, version), row.applied_at, row.name, notes[row.version])
@@ -120,7 +139,7 @@ def status(asked: Settings, track: str) -> Status:
     ]
     unknown = list(lines_without_file(recorded, set(notes)))
     lines = sorted((*known, *unknown), key=lambda line: line.version)
-    return Status(track, version, tuple(lines))
+    return Status(track, version, tuple(lines), floor)
 
 
 def state_of(row: goose.StatusRow, version: int) -> State:

@@ -10,8 +10,6 @@ import psycopg
 import pytest
 
 from lab.chirps.cli import main
-from lab.chirps.migrate import collect
-from lab.goose import Direction
 from tests.chirps.real import add_users, migrate_up
 from tests.postgres import Database, fresh_database, postgres  # noqa: F401 - fixtures
 
@@ -87,13 +85,13 @@ def test_status_of_an_empty_database_changes_nothing(database: Database, chirps:
     code, out, _ = chirps("migrate", "status")
 
     assert code == 1
-    assert out.splitlines()[1].split() == ["1", "pending", "-", "00001_users.sql"]
+    assert out.splitlines()[1].split() == ["1", "pending", "base", "-", "00001_users.sql"]
     assert out.splitlines()[-1] == "the database has version 0: not up to date"
     assert one(database, "SELECT to_regclass('goose_db_version')") is None
 
 
 def test_status_tells_applied_pending_missing_and_unknown(database: Database, chirps: Any) -> None:
-    migrate_up(database, "rename-careful")
+    migrate_up(database, "rename-careful", 7)
     with database.connect() as connection:
         connection.execute("DELETE FROM goose_db_version WHERE version_id = 4")
 
@@ -118,7 +116,12 @@ def test_status_passes_on_what_files_say_of_themselves(database: Database, chirp
     (rename,) = [each for each in json.loads(out)["migrations"] if each["version"] == 6]
     assert code == 1
     assert (rename["state"], rename["applied_at"]) == ("pending", None)
-    assert rename["annotations"] == {"phase": "rename", "reversible": "yes", "breaks": "v1"}
+    assert rename["annotations"] == {
+        "phase": "rename",
+        "reversible": "yes",
+        "breaks": "v1",
+        "because": "its statements name the column body, which is called content now",
+    }
 
 
 def test_a_database_that_is_ahead_is_up_to_date_for_who_knows_less(
@@ -166,7 +169,7 @@ def expanded(database: Database) -> Iterator[Database]:
 
 
 def test_the_backfill_copies_every_row_in_batches_of_a_thousand(expanded: Database) -> None:
-    migrate_up(expanded, "rename-careful")
+    migrate_up(expanded, "rename-careful", 7)
 
     assert one(expanded, WITHOUT_CONTENT) == 0
     assert one(expanded, "SELECT count(*) FROM chirps WHERE content <> body") == 0
@@ -178,7 +181,7 @@ def test_the_backfill_leaves_alone_what_v2_wrote(expanded: Database) -> None:
     with expanded.connect() as connection:
         connection.execute("UPDATE chirps SET content = 'by v2' WHERE id = 10")
 
-    migrate_up(expanded, "rename-careful")
+    migrate_up(expanded, "rename-careful", 7)
 
     assert one(expanded, "SELECT content FROM chirps WHERE id = 10") == "by v2"
 
@@ -188,7 +191,7 @@ def test_a_backfill_that_was_killed_keeps_its_batches_and_goes_on(expanded: Data
 
     def backfill() -> None:
         try:
-            migrate_up(expanded, "rename-careful")
+            migrate_up(expanded, "rename-careful", 7)
         except Exception as error:
             failures.append(error)
 
@@ -206,7 +209,7 @@ def test_a_backfill_that_was_killed_keeps_its_batches_and_goes_on(expanded: Data
     assert one(expanded, "SELECT max(version_id) FROM goose_db_version") == 6
     before = one(expanded, "SELECT xmin::text FROM chirps WHERE id = 1")
 
-    migrate_up(expanded, "rename-careful")
+    migrate_up(expanded, "rename-careful", 7)
 
     assert one(expanded, WITHOUT_CONTENT) == 0
     assert one(expanded, "SELECT xmin::text FROM chirps WHERE id = 1") == before
@@ -225,22 +228,14 @@ def kill(connection: psycopg.Connection[Any], process: int) -> None:
     connection.execute("SELECT pg_terminate_backend(%s)", (process,))
 
 
-def test_the_way_back_of_the_careful_track_leaves_the_base(database: Database) -> None:
-    """goose's own `down` runs these; what is checked here is that they are right."""
-    migrate_up(database)
-    base = columns(database)
-    migrate_up(database, "rename-careful")
-    with database.connect() as connection:
-        for file in reversed(collect("rename-careful")[5:]):
-            for statement in file.script(Direction.DOWN).statements:
-                connection.execute(statement.text.encode())
+def test_status_tells_the_compat_floor_and_the_phase_of_each_file(
+    database: Database, chirps: Any
+) -> None:
+    assert json.loads(chirps("migrate", "status", "--json")[1])["floor"] is None
+    migrate_up(database, "rename-careful", 8)
 
-    assert columns(database) == base
+    code, out, _ = chirps("migrate", "status", "--track", "rename-careful")
 
-
-def columns(database: Database) -> list[Any]:
-    with database.connect() as connection:
-        return connection.execute(
-            "SELECT table_name, column_name, data_type, is_nullable, column_default "
-            "FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2"
-        ).fetchall()
+    assert code == 1
+    assert out.splitlines()[8].split()[:3] == ["8", "applied", "relax"]
+    assert out.splitlines()[-1] == ("the database has version 8; compat floor 2: not up to date")
