@@ -31,7 +31,14 @@ from lab.files import give_to, make_dir, write_json
 DIRECTORY = "usr/share/lab/images"
 RELEASES_FOLDER = f"{CODE}/lab/chirps/releases"
 
-RELEASES = {"v1": "v1", "v1b": "v1", "v2-naive": "v2_naive", "v2": "v2"}
+RELEASES = {
+    "v1": "v1",
+    "v1b": "v1",
+    "v2-naive": "v2_naive",
+    "v2-lang": "v2_lang",
+    "v2": "v2",
+    "v3": "v3",
+}
 """The module of the service's releases/ that each release runs."""
 
 OBSERVER = "lab.local/observer:1"

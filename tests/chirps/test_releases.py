@@ -15,14 +15,20 @@ LAB = Path(lab.__file__).parent
 
 
 def test_every_release_of_this_tree_loads() -> None:
-    assert releases.available() == ("v1", "v2", "v2_naive")
-    numbers = {code: releases.load(code).NUMBER for code in releases.available()}
-    assert numbers == {"v1": 1, "v2_naive": 2, "v2": 2}
+    loaded = {code: releases.load(code) for code in releases.available()}
+
+    assert {code: (each.NUMBER, each.REQUIRED_SCHEMA) for code, each in loaded.items()} == {
+        "v1": (1, 5),
+        "v2": (2, 6),
+        "v2_lang": (2, 6),
+        "v2_naive": (2, 6),
+        "v3": (3, 8),
+    }
 
 
-@pytest.mark.parametrize("code", ["v3", "", "__init__", "v1.py", "os", "..v1"])
+@pytest.mark.parametrize("code", ["v9", "", "__init__", "v1.py", "os", "..v1"])
 def test_a_release_that_is_not_there_is_refused_with_those_that_are(code: str) -> None:
-    with pytest.raises(NoSuchRelease, match=r"it has v1, v2, v2_naive"):
+    with pytest.raises(NoSuchRelease, match=r"it has v1, v2, v2_lang, v2_naive, v3"):
         releases.load(code)
 
 
@@ -35,8 +41,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(LAB / "__init__.py", tree)
     for room in ("goose", "chirps"):
         shutil.copytree(LAB / room, tree / room, ignore=shutil.ignore_patterns("__pycache__"))
-    for other in ("v2.py", "v2_naive.py"):
-        (tree / "chirps" / "releases" / other).unlink()
+    for other in (each for each in releases.available() if each != "v1"):
+        (tree / "chirps" / "releases" / f"{other}.py").unlink()
     return place
 
 

@@ -24,16 +24,29 @@ v1        6-control   ok     ok     ok      ok
 v1        6-careless  42703  42703  42703   ok
 v1        6-careful   ok     ok     ok      ok
 v1        7-careful   ok     ok     ok      ok
+v1        8-careful   ok     ok     ok      ok
+v1        9-careful   42703  42703  42703   ok
 v2_naive  5           42703  42703  42703   ok
 v2_naive  6-control   42703  42703  42703   ok
 v2_naive  6-careless  ok     ok     ok      ok
 v2_naive  6-careful   null   null   23502   ok
 v2_naive  7-careful   ok     ok     23502   ok
+v2_naive  8-careful   ok     ok     ok      ok
+v2_naive  9-careful   ok     ok     ok      ok
 v2        5           42703  42703  42703   ok
 v2        6-control   42703  42703  42703   ok
 v2        6-careless  42703  42703  42703   ok
 v2        6-careful   ok     ok     ok      ok
 v2        7-careful   ok     ok     ok      ok
+v2        8-careful   ok     ok     ok      ok
+v2        9-careful   42703  42703  42703   ok
+v3        5           42703  42703  42703   ok
+v3        6-control   42703  42703  42703   ok
+v3        6-careless  ok     ok     ok      ok
+v3        6-careful   null   null   23502   ok
+v3        7-careful   ok     ok     23502   ok
+v3        8-careful   ok     ok     ok      ok
+v3        9-careful   ok     ok     ok      ok
 """
 HEAD, *ROWS = [line.split() for line in TABLE.strip().splitlines()]
 ENDPOINTS = HEAD[2:]
@@ -43,6 +56,8 @@ SCHEMAS = {
     "6-careless": ("rename-careless", 6),
     "6-careful": ("rename-careful", 6),
     "7-careful": ("rename-careful", 7),
+    "8-careful": ("rename-careful", 8),
+    "9-careful": ("rename-careful", 9),
 }
 BEFORE = "INSERT INTO chirps (id, author_id, body) VALUES (1, 1, 'before')"
 MANY = "INSERT INTO chirps (author_id, body) SELECT 1 + n % 9, 'x' FROM generate_series(1, 9000) n"
@@ -129,13 +144,26 @@ def test_a_schema_that_changes_under_v1(database: Database, schema: str) -> None
     assert asyncio.run(once()) == EXPECTED["v1", schema]
 
 
-def test_the_backfill_under_v2(database: Database) -> None:
+@pytest.mark.parametrize("schema", ["7-careful", "8-careful", "9-careful"])
+def test_a_schema_that_changes_under_v2(database: Database, schema: str) -> None:
     change_to(database, "6-careful")
 
     async def once() -> list[str]:
         async with serving(database, "v2", CHIRPS_POOL_SIZE="1") as service:
             await warm_up(service)
-            await asyncio.to_thread(change_to, database, "7-careful")
+            await asyncio.to_thread(change_to, database, schema)
+            return await try_endpoints(service)
+
+    assert asyncio.run(once()) == EXPECTED["v2", schema]
+
+
+def test_the_contract_under_v3(database: Database) -> None:
+    change_to(database, "8-careful")
+
+    async def once() -> list[str]:
+        async with serving(database, "v3", CHIRPS_POOL_SIZE="1") as service:
+            await warm_up(service)
+            await asyncio.to_thread(change_to, database, "9-careful")
             return await try_endpoints(service)
 
     assert asyncio.run(once()) == OK
@@ -161,8 +189,14 @@ async def warm_up_pool(service: Service) -> None:
         assert (await service.ask("GET", "/chirps/1")).status == 200
 
 
-@pytest.mark.parametrize("schema", ["6-careful", "7-careful"])
-@pytest.mark.parametrize(("writer", "reader"), [("v1", "v2"), ("v2", "v1")])
+BOTH_WAYS = [
+    *(("6-careful", *pair) for pair in (("v1", "v2"), ("v2", "v1"))),
+    *(("7-careful", *pair) for pair in (("v1", "v2"), ("v2", "v1"))),
+    *(("8-careful", *pair) for pair in (("v2", "v3"), ("v3", "v2"))),
+]
+
+
+@pytest.mark.parametrize(("schema", "writer", "reader"), BOTH_WAYS)
 def test_what_one_release_writes_the_other_reads(
     database: Database, schema: str, writer: str, reader: str
 ) -> None:
@@ -183,7 +217,7 @@ def test_what_one_release_writes_the_other_reads(
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
-@pytest.mark.parametrize("release", ["v1", "v2_naive", "v2"])
+@pytest.mark.parametrize("release", ["v1", "v2_naive", "v2", "v2_lang", "v3"])
 def test_what_does_not_name_the_column_works_everywhere(
     database: Database, release: str, schema: str
 ) -> None:

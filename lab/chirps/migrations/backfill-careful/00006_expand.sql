@@ -1,0 +1,8 @@
+-- A second column beside the first. v1 does not see it, v2 writes both.
+-- +lab phase=expand reversible=yes
+-- +goose Up
+ALTER TABLE chirps ADD COLUMN content text;
+
+-- +goose Down
+-- Nothing is lost while `body` is still written by everybody.
+ALTER TABLE chirps DROP COLUMN content;
