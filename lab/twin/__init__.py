@@ -33,12 +33,17 @@ signal_pod        {pod, signal}                    -> {}
                   A signal by name ("SIGSTOP") to all processes of the pod's container.
 delete_pod        {pod, [grace_s]}                 -> {}
                   As `kubectl delete pod`; the Deployment replaces it. `grace_s` 0: at once.
-watch             {}                               -> {}
-                  Tell all there is anew (pods as type LISTED), then a `watch` line a resource.
+watch             {run, instance}                  -> {}
+                  Begin a stream of lines, {"kind": "stream", "stream": "twin", "run",
+                  "instance"}: all there is (pods as type LISTED), a `watch` line a resource,
+                  and from then on every change. Before that, changes are not told.
+unwatch           {}                               -> {}
+                  End it: {"kind": "closed", "stream": "twin", "lines"} counts all its lines,
+                  the first and itself among them. The answer follows the last line.
 facts             {}                               -> the object below
 pods              {}                               -> {pods: [{name, release, node, phase, ready,
-                                                      terminating, restarts, reason, pid, port,
-                                                      log}]}
+                                                      terminating, restarts, reason, exit_code,
+                                                      pid, port, log}]}
 stop              {}                               -> {}
                   End all pods and Jobs at once and close the balancer. `start` may follow.
 
@@ -71,11 +76,17 @@ Answers on standard output
 name of a class in `lab.errors`, or RolloutRefused. A line that is no command is answered
 with id null. "Bug" as kind means an error of this program, with its trace as the message.
 
-Events on standard output
--------------------------
+Lines on standard output
+------------------------
 
-Everything else is a line of the history, {"kind", "t", ...}, `t` by CLOCK_MONOTONIC in ns, in
-the shape in which `lab.observer.watch` tells of a cluster: pod, replicaset, deployment,
-endpoints, job, event, and watch. Besides {"kind": "twin", "t", "what", "detail"}: `started`
-(once, first of all; detail is the process id), `log lost` (no space, for one).
+Between `watch` and `unwatch` lines of the history, {"kind", "t", ...}, `t` by CLOCK_MONOTONIC in
+ns, in the shape in which `lab.observer.watch` tells of a cluster: pod, replicaset, deployment,
+endpoints, job, event, and watch.
+
+Notices on standard output
+--------------------------
+
+{"notice", "t", "detail"}, at any time, for whoever looks after the world and not for the history:
+`started` comes first of all, with the process id; `ended`: a container ended by itself (pod, exit
+code, last words); `log lost`: a log cannot be written any more, for want of space, say.
 """
