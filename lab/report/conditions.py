@@ -61,7 +61,7 @@ def _asked(events: Sequence[Event]) -> Iterator[Figure]:
         if name in load:
             yield Figure(f"load: {name.replace('_', ' ')}", words.anything(load[name]))
     for name in sorted(facts):
-        if name not in ("stage", "distribution", "version", "clock"):
+        if name not in ("stage", "distribution", "version", "clock", "reset_command"):
             label = clean(name).replace("_", " ")
             yield Figure(f"configured: {label}", words.anything(facts[name]))
 

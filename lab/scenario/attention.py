@@ -21,11 +21,15 @@ TICK_LAG_MAX_MS = 1000.0
 SAMPLE_GAP_S = 3.0
 """A sample that gets no answer is given up after two seconds, and then has a line as well."""
 
-TICKING = ("watch", "database")
+WATCHER, SAMPLER = "watch", "database"
 """Workers that tell each second whether they got to run; the load has its health lines."""
 
 WATCHED = ("pods", "replicasets", "deployments", "endpointslices", "events", "nodes", "jobs")
-"""All that a verdict may rest on, also by its absence, as a warning that nobody got."""
+"""All that a verdict may rest on, also by its absence, as a warning that nobody got.
+
+A stage without some of it names what it has as the fact `watched`, and the stream that
+tells of it as `watcher`.
+"""
 LISTED, RESUMED, LOST = "listed", "resumed", "lost"
 
 Reasons = Iterator[str]
@@ -61,7 +65,7 @@ def _client_silent(history: History, window: Window) -> Reasons:
 
 def _late_workers(history: History, window: Window) -> Reasons:
     """What a worker sees while it is late has the time at which it got to look, not its own."""
-    for stream in TICKING:
+    for stream in (history.facts.get("watcher", WATCHER), SAMPLER):
         ticks = [tick for tick in history.of("tick") if tick["stream"] == stream]
         for pause_s in _pauses(ticks, window, TICK_GAP_S):
             yield f"the {stream} worker told nothing about itself for {pause_s:.1f} s"
@@ -96,7 +100,8 @@ def _pauses(events: Iterable[Event], window: Window, longest_s: float) -> Iterat
 def _watches(history: History, window: Window) -> Reasons:
     """What is not watched, or was not for a while, may have changed unseen."""
     events = history.of("watch")
-    for resource in sorted({*WATCHED, *(event["resource"] for event in events)}):
+    watched = history.facts.get("watched", WATCHED)
+    for resource in sorted({*watched, *(event["resource"] for event in events)}):
         told = [event for event in events if event["resource"] == resource]
         if not any(event["what"] == LISTED and event["t"] < window.begin for event in told):
             yield f"the {resource} were not listed before it counted"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from lab.scenario.load import Load
 from lab.scenario.model import Role, Scenario, Step, Variant
+from lab.scenario.needs import Need
 from lab.scenario.stage import Fault
 from lab.scenario.validity import PHASES
 
@@ -33,6 +34,9 @@ def _of_scenario(scenario: Scenario) -> Mistakes:
     for proof in scenario.proofs:
         if proof.predicted is None:
             yield f"proof {proof.name!r} does not say what it is predicted to come to"
+    for need in scenario.needs:
+        if need not in set(Need):
+            yield f"it needs {need!r}, which is none of {', '.join(Need)}"
     if not scenario.proofs:
         yield "it has no proof: nothing shows that its checks can fail"
 

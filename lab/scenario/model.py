@@ -4,9 +4,10 @@ What happens when (`timeline`) is data, apart from how it is done (faults, stage
 from how it is judged (`checks`, functions of the recorded history).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from lab.scenario.history import History
 from lab.scenario.load import CHIRP_ENDPOINTS, Invariant, Load
@@ -23,6 +24,7 @@ __all__ = [
     "Moment",
     "Role",
     "Scenario",
+    "Start",
     "Step",
     "Variant",
 ]
@@ -74,6 +76,22 @@ Baseline = Callable[[History], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """The state that a variant starts from, all pods Ready, with the seed's data.
+
+    `schema` above the seed's 5 is reached by migrating `track`. `variables` are policies of
+    the service (CHIRPS_GATE, ...), `profile` fields of manifests/chirps/profiles that are set
+    otherwise, as `replicas` 0 for an installation that nobody runs yet.
+    """
+
+    release: str = "v1"
+    track: str = ""
+    schema: int = 5
+    variables: Mapping[str, str] = field(default_factory=dict)
+    profile: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One thing that happens: once `when` holds, `fault` is injected.
 
@@ -93,7 +111,7 @@ class Variant:
 
     `checks` decide the outcome, by `role`. `because` are checks that must hold as well
     when a proof is predicted to go red: red for another reason is no proof. `cause_gone`
-    is when the cause of the failures was removed.
+    is when the cause of the failures was removed. `start` is the state it starts from.
     """
 
     name: str
@@ -104,6 +122,7 @@ class Variant:
     because: tuple[Check, ...] = ()
     cause_gone: Moment | None = None
     predicted: Outcome | None = None
+    start: Start = Start()  # noqa: RUF009 - it is frozen
 
     @property
     def expected(self) -> Outcome:
@@ -119,6 +138,7 @@ class Scenario:
 
     `proofs`: the control (the careless timeline without the fault must be not
     reproduced) and mutations (the careful one without one protection must go red).
+    `needs` are names of `lab.scenario.needs.Need`: where one is lacking it is refused.
     """
 
     name: str
@@ -131,6 +151,7 @@ class Scenario:
     baseline: Baseline
     baseline_s: float = 20
     settle: Condition | None = None
+    needs: tuple[str, ...] = ()
 
     @property
     def variants(self) -> tuple[Variant, ...]:

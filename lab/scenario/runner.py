@@ -28,18 +28,15 @@ from lab.scenario import interruption, waiting
 from lab.scenario.events import NS
 from lab.scenario.history import History
 from lab.scenario.model import Condition, Scenario, Step, Variant
+from lab.scenario.profile import profile_of
 from lab.scenario.recovery import Injected, recover
 from lab.scenario.stage import Fault, MayFail, Stage, UndoLog
 from lab.scenario.tape import BrokenOff, Clock, Listener, Sink, Tape
-from lab.scenario.timeline import quiet
 
-SETTLED = quiet(10)
-
-TO_START_STATE = "sudo lab reset"
 NOT_ALL_TAKEN_BACK = (
     "the run was cut short: what can be taken back was, but not what a migration committed, so"
-    f" old code may serve on a new schema; {TO_START_STATE} restores the start state, as the"
-    " next run does"
+    " old code may serve on a new schema; {command} restores the start state, as the next run"
+    " does"
 )
 
 
@@ -130,7 +127,7 @@ class _Playing:
 
     def _set_up(self, run: str) -> None:
         began = self._clock.monotonic()
-        self._stage.reset()
+        self._stage.reset(self._variant.start)
         self._stage.start(run, self._scenario.load)
         took = int((self._clock.monotonic() - began) * NS)
         begun = self._tape.now() - took
@@ -150,7 +147,8 @@ class _Playing:
 
     def _observe_baseline(self) -> None:
         self._tape.begin("baseline")
-        end = self._tape.in_s(self._scenario.baseline_s)
+        profile = profile_of(self._scenario, self._stage.facts)
+        end = self._tape.in_s(profile.baseline_s)
         # Not by the clock alone: what an observer that is away has seen is still to come.
         while not self._tape.is_over(end):
             self._look()
@@ -181,12 +179,15 @@ class _Playing:
         if not self._injected:
             return
         self._recover(self._injected)
-        self._tape.tell_if_possible("note", text=NOT_ALL_TAKEN_BACK)
+        command = self._stage.facts.get("reset_command")
+        if command is None:
+            return
+        self._tape.tell_if_possible("note", text=NOT_ALL_TAKEN_BACK.format(command=command))
         if isinstance(error, Interrupted):
-            error.hint = TO_START_STATE
+            error.hint = command
 
     def _settle(self) -> None:
-        condition = self._scenario.settle or SETTLED
+        condition = profile_of(self._scenario, self._stage.facts).settle
         if not self._wait("settle", condition):
             # Not invalid by itself: that it never gets quiet may be what is predicted.
             self._tape.note(f"it did not settle: {condition.sentence} did not come about")

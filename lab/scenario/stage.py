@@ -27,12 +27,15 @@ class Stage(Protocol):
 
         stage, distribution, version, clock; replicas, max_surge, max_unavailable,
         min_ready_s and what else the formulas of a scenario name. `load` may hold
-        fields of the load that this stage has set otherwise.
+        fields of the load that this stage has set otherwise, `baseline_s` and `quiet_s` its
+        own times (`lab.scenario.profile`), `watched` and `watcher` who sees what
+        (`lab.scenario.attention`), `reset_command` what brings the start state back
+        after a run that was cut short, where something is left then.
         """
         ...
 
-    def reset(self) -> None:
-        """Bring the start state about: v1, schema 5, seed, all ready.
+    def reset(self, start: Any) -> None:
+        """Bring a `lab.scenario.model.Start` about: release, schema, seed, all ready.
 
         Also heals what an earlier run left: what is still open in the undo log.
         """

@@ -156,7 +156,8 @@ class Deployment:
         profile = self.wish.profile
         if self._is_deployed(client, wanted):
             release = rollout.configured(client).release
-            rollout.wait_ready(client, profile, release=release, timeout_s=self.timeout_s)
+            pods = rollout.replicas_of(profile)
+            rollout.wait_ready(client, pods, release=release, timeout_s=self.timeout_s)
             return
         self.changed = True
         with self.progress.task(f"Starting {START_RELEASE} of the service"):
@@ -173,7 +174,9 @@ class Deployment:
         except ServiceNotDeployed:
             return False
         ours = (self.wish.profile, wanted.mark, rollout.replicas_of(self.wish.profile))
-        return (told.profile, told.seed, told.replicas) == ours and has_database(self.lab)
+        is_plain = not (told.overrides or told.variables)
+        is_ours = (told.profile, told.seed, told.replicas) == ours
+        return is_ours and is_plain and has_database(self.lab)
 
 
 def has_database(lab: Lab) -> bool:

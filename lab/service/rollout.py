@@ -1,8 +1,9 @@
 """The Deployment of the sample service: which release it runs, and when it runs it."""
 
+import json
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from lab.artifacts.serviceimages import chirps_tag
@@ -17,15 +18,23 @@ SELECTOR = "app.kubernetes.io/name=chirps"
 RELEASE_LABEL = "app.kubernetes.io/version"
 PROFILE = "lab.local/profile"
 SEED = "lab.local/seed"
+OVERRIDES = "lab.local/overrides"
+VARIABLES = "lab.local/variables"
 
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """What the cluster says it was told; counts of pods, times in seconds."""
+    """What the cluster says it was told; counts of pods, times in seconds.
+
+    `overrides` are fields of the profile that were set otherwise, `variables` policies of the
+    service (CHIRPS_GATE, ...).
+    """
 
     release: str
     profile: str
     seed: str
+    overrides: Mapping[str, Any]
+    variables: Mapping[str, str]
     replicas: int
     max_surge: int | str
     max_unavailable: int | str
@@ -35,21 +44,37 @@ class Configured:
     pre_stop_s: int
 
 
-def apply_service(client: Client, profile: str, release: str, mark: str) -> None:
-    """Apply Service, disruption budget and Deployment; a running one is rolled over.
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What the service is to be: `mark` names the seed and the build that it belongs to."""
 
-    `mark` names the seed and the build that the service belongs to.
-    """
-    values = manifests.read_values("chirps", profile)
+    release: str
+    profile: str
+    mark: str
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def template_of(told: Configured, release: str, variables: Mapping[str, str] | None) -> Template:
+    """Return what is there with another release; variables that are None stay."""
+    kept = told.variables if variables is None else variables
+    return Template(release, told.profile, told.seed, told.overrides, kept)
+
+
+def apply_service(client: Client, wanted: Template) -> None:
+    """Apply Service, disruption budget and Deployment; a running one is rolled over."""
+    values = manifests.read_values("chirps", wanted.profile) | dict(wanted.overrides)
     apply.apply_all(
         client,
         manifests.render(
             "chirps",
             **values,
-            profile=profile,
-            seed=mark,
-            release=release,
-            image=chirps_tag(release),
+            profile=wanted.profile,
+            overrides=dict(wanted.overrides),
+            variables=dict(wanted.variables),
+            seed=wanted.mark,
+            release=wanted.release,
+            image=chirps_tag(wanted.release),
             node_port=SERVICE.port,
         ),
     )
@@ -78,6 +103,8 @@ def configured(client: Client) -> Configured:
         release=spec["template"]["metadata"]["labels"][RELEASE_LABEL],
         profile=annotations.get(PROFILE, ""),
         seed=annotations.get(SEED, ""),
+        overrides=json.loads(annotations.get(OVERRIDES, "{}")),
+        variables=json.loads(annotations.get(VARIABLES, "{}")),
         replicas=spec["replicas"],
         max_surge=rolling["maxSurge"],
         max_unavailable=rolling["maxUnavailable"],
@@ -128,12 +155,12 @@ def replicas_of(profile: str) -> int:
     return int(manifests.read_values("chirps", profile)["replicas"])
 
 
-def wait_ready(client: Client, profile: str, *, release: str, timeout_s: float) -> None:
-    """Return when as many pods as the profile wants are Ready, all of the release, and no other.
+def wait_ready(client: Client, wanted: int, *, release: str, timeout_s: float) -> None:
+    """Return when `wanted` pods are Ready, all of the release, and no other is there.
 
     The Deployment's own count is not asked: one that was scaled to nothing would be content.
     """
-    deadline, wanted = time.monotonic() + timeout_s, replicas_of(profile)
+    deadline = time.monotonic() + timeout_s
     while True:
         found = pods(client)
         missing = judge(found, release=release, wanted=wanted)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lab.errors import NotReady, ObserverLost
@@ -10,17 +10,19 @@ from lab.kube.client import Client
 from lab.lifecycle.lab import Lab
 from lab.provision import readiness
 from lab.scenario.load import Invariant, Load
+from lab.scenario.model import Start
 from lab.service import jobs, rollout
 from lab.service.database import Database
 from lab.service.jobs import Job
 from lab.service.names import BASE, NAMESPACE
 from lab.service.observer import Clock, Event, Observer
-from lab.service.reset import reset_service
+from lab.service.reset import Beginning, reset_service
 from lab.stages.heal import heal
 from lab.stages.undo import LabUndoLog
 
 NAME = "sandbox"
 HONEST = "honest"
+RESET = "sudo lab reset"
 READY_BOUND_S = 120.0
 STOP_BOUND_S = 30.0
 POLL_S = 0.1
@@ -46,14 +48,21 @@ class ClusterStage:
     def facts(self) -> Mapping[str, Any]:
         return self._facts
 
-    def reset(self) -> None:
+    def reset(self, start: Start) -> None:
         self._heal()
         record = self.lab.record
         missing = readiness.judge_cluster(self.client, record.nodes, record.versions)
         if missing.findings:
             raise NotReady(f"the cluster is not ready: {missing.text()}", hint="lab status")
         told = rollout.configured(self.client)
-        reset_service(self.lab, self.client, told.profile, told.seed, timeout_s=READY_BOUND_S)
+        reset_service(
+            self.lab,
+            self.client,
+            told.profile,
+            told.seed,
+            timeout_s=READY_BOUND_S,
+            beginning=Beginning(**asdict(start)),
+        )
         self._facts = self._read_back()
 
     def start(self, run: str, load: Load) -> None:
@@ -116,10 +125,10 @@ class ClusterStage:
     def clear_migration(self) -> None:
         jobs.remove_all(self.client)
 
-    def set_image(self, release: str) -> None:
+    def set_image(self, release: str, variables: Mapping[str, str] | None = None) -> None:
         """Tell the Deployment to run another release; the cluster does the rest."""
         told = rollout.configured(self.client)
-        rollout.apply_service(self.client, told.profile, release, told.seed)
+        rollout.apply_service(self.client, rollout.template_of(told, release, variables))
 
     def _heal(self) -> None:
         """Take back what a run that was cut short left, newest first."""
@@ -140,11 +149,14 @@ class ClusterStage:
             "distribution": record.distribution,
             "version": record.version,
             "clock": HONEST,
+            "reset_command": RESET,
             "nodes": len(record.nodes),
             "postgres": postgres,
             # The way of the service's users: by kube-proxy, which chooses a pod a connection.
             "target": f"http://{service['clusterIP']}:{service['ports'][0]['port']}",
             "profile": told.profile,
+            "overrides": dict(told.overrides),
+            "variables": dict(told.variables),
             "release": told.release,
             "replicas": told.replicas,
             "max_surge": rollout.resolve(told.max_surge, told.replicas, up=True),

@@ -18,8 +18,8 @@ def heal(undo: Mapping[str, Any], stage: CanHeal) -> None:
     Raises LabError for an entry that no fault of this lab writes.
     """
     match undo:
-        case {"set_image": str(release)}:
-            stage.set_image(release)
+        case {"set_image": str(release), "variables": dict() | None as variables}:
+            stage.set_image(release, variables)
         case {"clear_migration": _}:
             stage.clear_migration()
         case _:

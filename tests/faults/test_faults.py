@@ -1,6 +1,7 @@
 """Faults: an effect is believed when it was seen after the request, and only then."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -53,7 +54,7 @@ class Stage:
     def clear_migration(self) -> None:
         self.asked.append(("clear_migration",))
 
-    def set_image(self, release: str) -> None:
+    def set_image(self, release: str, variables: Mapping[str, str] | None = None) -> None:
         self.asked.append(("set_image", release))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from lab.errors import ClusterUnreachable
 from lab.scenario.events import NS, Event
 from lab.scenario.load import CHIRP_ENDPOINTS, Invariant, Load
+from lab.scenario.model import Start
 from lab.scenario.tape import Clock
 from tests.scenario.histories import SESSION, WATCHED
 
@@ -71,6 +72,7 @@ class SimulatedStage:
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     trouble: Callable[[], None] = lambda: None
     audits: bool = True
+    profile: Mapping[str, Any] = field(default_factory=lambda: {"reset_command": "sudo lab reset"})
 
     def __post_init__(self) -> None:
         self.facts: Mapping[str, Any] = {}
@@ -91,10 +93,10 @@ class SimulatedStage:
 
     # What the engine asks.
 
-    def reset(self) -> None:
+    def reset(self, start: Start) -> None:
         self.asked.append(("reset",))
         self.facts = {"stage": "simulated", "clock": "fake", "replicas": self.replicas}
-        self.facts = {**self.facts, "load": {"rate": self.rate}}
+        self.facts = {**self.facts, "load": {"rate": self.rate}, **self.profile}
         self.pods = [Pod(f"v1-{n}", "v1", ready=True) for n in range(self.replicas)]
         self.time.ns += 5 * NS
 
@@ -167,7 +169,7 @@ class SimulatedStage:
     def clear_migration(self) -> None:
         self.asked.append(("clear_migration",))
 
-    def set_image(self, release: str) -> None:
+    def set_image(self, release: str, variables: Mapping[str, str] | None = None) -> None:
         self.asked.append(("set_image", release))
         old = [pod for pod in self.pods if pod.release != release]
         self._later(0.2, lambda: self._tell_deployment(release, updated=0))

@@ -23,7 +23,7 @@ from lab.scenario.events import NS, Event
 from lab.scenario.history import History, Recorder
 from lab.scenario.judge import judge
 from lab.scenario.load import Load
-from lab.scenario.model import Check, Role, Scenario, Step, Variant
+from lab.scenario.model import Check, Role, Scenario, Start, Step, Variant
 from lab.scenario.runner import Bounds
 from lab.scenario.timeline import after, quiet, rolled_out, seconds_after
 from lab.scenario.verdict import CheckResult, Outcome, Verdict
@@ -298,6 +298,29 @@ def test_an_interruption_recovers_everything_and_is_passed_on(phase: str, error:
     assert play.judged().outcome is Outcome.INVALID
 
 
+def test_where_nothing_is_left_nobody_is_told_to_bring_the_start_state_back():
+    play = Play(scenario_of(Nudge("one", lasting=True)), profile={})
+    error = Interrupted("stopped", hint="the same command goes on")
+    interrupt_in(play, "settle", error)
+
+    with pytest.raises(Interrupted):
+        play.run()
+
+    assert error.hint == "the same command goes on"
+    assert not [note for note in play.told("note") if "cut short" in note["text"]]
+
+
+def test_a_stage_has_its_own_times_for_baseline_and_quiet():
+    play = Play(scenario_of(Nudge("one")), profile={"baseline_s": 9, "quiet_s": 1})
+
+    play.run()
+
+    begun = {event["name"]: event["t"] for event in play.told("phase")}
+    assert 9 * NS <= begun["run"] - begun["baseline"] < 11 * NS
+    waits = [e["detail"] for e in play.told("step") if e["name"] == "settle"]
+    assert "it has been quiet for 1 s" in waits[0]
+
+
 @pytest.mark.parametrize("phase", ["run", "settle", "verify"])
 def test_whoever_interrupts_is_told_how_to_get_the_start_state_back(phase: str):
     play = Play(scenario_of(Nudge("one", lasting=True)))
@@ -329,7 +352,7 @@ def test_who_interrupts_before_anything_is_done_needs_no_advice():
 def test_ctrl_c_during_setup_closes_the_stage():
     play = Play(scenario_of(Nudge()))
 
-    def interrupted() -> None:
+    def interrupted(_start: Start) -> None:
         raise KeyboardInterrupt
 
     play.stage.reset = interrupted  # type: ignore[method-assign]
@@ -543,7 +566,7 @@ class FillsUp:
 def test_a_stage_that_cannot_be_reset_is_closed_and_its_error_raised():
     play = Play(scenario_of(Nudge()))
 
-    def not_ready() -> None:
+    def not_ready(_start: Start) -> None:
         raise LabError("image missing")
 
     play.stage.reset = not_ready  # type: ignore[method-assign]

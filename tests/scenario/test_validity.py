@@ -432,6 +432,30 @@ def test_all_that_the_observer_watches_must_be_listed():
     assert sorted(each.name for each in observed) == sorted(attention.WATCHED)
 
 
+def told_by_facts(**facts: object) -> Callable[[list[Line]], list[Line]]:
+    def change(events: list[Line]) -> list[Line]:
+        first = dict(events[0])
+        first["facts"] = {**first["facts"], **facts}
+        return [first, *events[1:]]
+
+    return change
+
+
+def test_a_stage_without_nodes_has_no_nodes_to_be_listed():
+    without = [e for e in EVENTS if e["kind"] != "watch" or e["resource"] != "nodes"]
+    watched = [name for name in attention.WATCHED if name != "nodes"]
+
+    assert any("nodes were not listed" in reason for reason in found(without))
+    told = told_by_facts(watched=watched)(without)
+    assert not any("nodes" in reason for reason in found(told))
+
+
+def test_who_watches_on_another_stage_has_to_tick_as_well():
+    told = told_by_facts(watcher="twin")(EVENTS)
+
+    assert any("the twin worker told nothing about itself" in reason for reason in found(told))
+
+
 def test_the_cause_is_told_alone_when_the_run_broke_off():
     events = [e for e in EVENTS if e["t"] < IN_WINDOW]
     events.append({"kind": "lost", "t": IN_WINDOW, "what": "observer", "detail": "gone"})

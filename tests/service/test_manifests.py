@@ -1,5 +1,6 @@
 """What the manifests of the service say, for each profile, and what they refuse."""
 
+import json
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ def chirps(profile: str = "lab-good", **changes: Any) -> list[dict[str, Any]]:
         "release": "v1",
         "image": "lab.local/chirps:v1",
         "node_port": 30080,
+        "overrides": {},
+        "variables": {},
     }
     return manifests.render("chirps", **values | changes)
 
@@ -74,7 +77,7 @@ def test_grace_is_longer_than_what_has_to_fit_into_it(profile: str) -> None:
 
 def test_all_values_that_are_wrong_are_told_at_once() -> None:
     with pytest.raises(InvalidValue) as caught:
-        chirps(replicas=0, max_surge="a lot", pool_size="eight")
+        chirps(replicas=-1, max_surge="a lot", pool_size="eight")
 
     for name in ("replicas", "max_surge", "pool_size"):
         assert name in caught.value.message
@@ -116,3 +119,19 @@ def test_no_image_is_ever_pulled_and_no_password_stands_in_a_manifest() -> None:
     assert {each["imagePullPolicy"] for each in containers} == {"Never"}
     passwords = [e for c in containers for e in c.get("env", []) if "PASSWORD" in e["name"]]
     assert all("value" not in e or e["name"].endswith("_FILE") for e in passwords)
+
+
+def test_policies_of_a_scenario_are_variables_of_the_pod_and_can_be_read_back():
+    told = chirps(variables={"CHIRPS_GATE": "wait"}, overrides={"replicas": 0}, replicas=0)[-1]
+
+    env = told["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert {"name": "CHIRPS_GATE", "value": "wait"} in env
+    assert json.loads(told["metadata"]["annotations"]["lab.local/variables"]) == {
+        "CHIRPS_GATE": "wait"
+    }
+    assert json.loads(told["metadata"]["annotations"]["lab.local/overrides"]) == {"replicas": 0}
+
+
+def test_only_variables_of_the_service_can_be_set():
+    with pytest.raises(InvalidValue, match="LD_PRELOAD"):
+        chirps(variables={"LD_PRELOAD": "x"})
