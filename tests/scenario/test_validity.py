@@ -434,9 +434,7 @@ def test_all_that_the_observer_watches_must_be_listed():
 
 def told_by_facts(**facts: object) -> Callable[[list[Line]], list[Line]]:
     def change(events: list[Line]) -> list[Line]:
-        first = dict(events[0])
-        first["facts"] = {**first["facts"], **facts}
-        return [first, *events[1:]]
+        return [e | {"facts": e["facts"] | facts} if e["kind"] == "run" else e for e in events]
 
     return change
 
