@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from lab.chirps import migrate, settings
 from lab.chirps.errors import EXIT_REFUSED
-from lab.chirps.operator import arguments, contract, rollback, verify, why_not
+from lab.chirps.operator import arguments, contract, rollback, undoing, verify, why_not
 from lab.chirps.operator.answer import Told
 from lab.chirps.operator.applied import Where
 from lab.chirps.operator.listing import listing
@@ -91,6 +91,23 @@ def run_status(asked: Settings, options: Options) -> Shown:
     return Told(code, status.answer(), listing(status))
 
 
+def run_plan(asked: Settings, options: Options) -> Shown:
+    place = where(asked, options)
+    return undoing.plan_down(asked, place, options.to, accepted=False, conninfo=options.scratch)
+
+
+def run_down(asked: Settings, options: Options) -> Shown:
+    return undoing.down(
+        asked,
+        where(asked, options),
+        options.to,
+        note_event,
+        arguments.goose_options(options),
+        accepted=options.data_loss_accepted,
+        conninfo=options.scratch,
+    )
+
+
 def run_verify(asked: Settings, options: Options) -> Shown:
     return verify.verify(asked, where(asked, options), options.scratch)
 
@@ -120,6 +137,20 @@ COMMANDS = (
         run_up,
         arguments.add_up,
         ("", "--to 6 --lock-timeout 1 --retries 10"),
+    ),
+    Command(
+        "plan",
+        "what will the pending files lock, rewrite and lose? Measured on a scratch database",
+        run_plan,
+        arguments.add_plan,
+        ("", "--to 6", "--down --to 5"),
+    ),
+    Command(
+        "down",
+        "go back to an older schema, along a way that is proven on a scratch database first",
+        run_down,
+        arguments.add_down,
+        ("", "--to 5 --data-loss-accepted"),
     ),
     Command(
         "verify",

@@ -27,6 +27,9 @@ from lab.chirps.operator.asking import Connection, told
 from lab.chirps.settings import Settings
 
 PREFIX = "chirps_scratch_"
+# The server looks whether a client is still there while it works for it: otherwise a long
+# statement of one that was killed would keep its database.
+OPTIONS = "-c timezone=UTC -c client_connection_check_interval=1s"
 # A maker holds its session before its database is there, so that one without a session is left
 # over; those of its own role only, because only its owner may drop it.
 LEFT_OVER = r"""
@@ -82,7 +85,7 @@ def connected(parameters: dict[str, Any], name: str) -> Iterator[Connection]:
     own = {
         "application_name": name,
         "connect_timeout": CONNECT_S,
-        "options": "-c timezone=UTC",
+        "options": OPTIONS,
         "autocommit": True,
     }
     with psycopg.connect(**{**parameters, **own}) as connection:

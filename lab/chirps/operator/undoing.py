@@ -7,6 +7,7 @@ down, and the schema must be what it was. What such a database cannot show is wh
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from lab import goose
@@ -113,7 +114,10 @@ def down(
     with connect(asked) as connection, migrate.refusals(connection):
         if goose.current_version(connection, name=where.table) != way.applied.version:
             raise Refused("somebody migrated meanwhile; ask again")
-        goose.down_to(connection, way.applied.files, way.to, on_event, options=options)
+        if to is None:
+            goose.down(connection, way.applied.files, on_event, options=options)
+        else:
+            goose.down_to(connection, way.applied.files, to, on_event, options=options)
     sentence = f"the database has version {way.to}"
     return Answer(Says.YES, sentence, tuple(way.lines), facts=way.as_json())
 
@@ -141,7 +145,7 @@ def find_way(
     with ask(asked) as connection:
         applied = read_applied(connection, where)
         target = previous(applied) if to is None else to
-        files = files_to_take_back(applied, target)
+        files = last_file(applied) if to is None else files_to_take_back(applied, to)
         proofs = prove(asked, applied, files, conninfo) if files else ()
         lost = tuple(
             tuple(losses.count(connection, each) for each in proof.lost) for proof in proofs
@@ -158,20 +162,25 @@ def previous(applied: Applied) -> int:
     return applied.recorded[-2] if len(applied.recorded) > 1 else 0
 
 
+def last_file(applied: Applied) -> tuple[Migration, ...]:
+    """What was applied last is not always what is newest."""
+    return tuple(file_of(version, applied) for version in applied.recorded[-1:])
+
+
 def files_to_take_back(applied: Applied, to: int) -> tuple[Migration, ...]:
-    """Return them last applied first; raises Refused for one that has no file here."""
-    by_version = {each.version: each for each in applied.files}
-    found = []
-    for version in reversed(applied.recorded):
-        if version <= to:
-            break
-        if version not in by_version:
-            raise Refused(
-                f"version {version} has no file in track {applied.track}, so nobody knows its way "
-                "back; ask the image that applied it, or see --track"
-            )
-        found.append(by_version[version])
-    return tuple(dict.fromkeys(found))
+    """Return them last applied first, until one that is not newer than `to`, as goose does."""
+    newer = takewhile(lambda version: version > to, reversed(applied.recorded))
+    return tuple(file_of(version, applied) for version in dict.fromkeys(newer))
+
+
+def file_of(version: int, applied: Applied) -> Migration:
+    for each in applied.files:
+        if each.version == version:
+            return each
+    raise Refused(
+        f"version {version} has no file in track {applied.track}, so nobody knows its way back; "
+        "ask the image that applied it, or see --track"
+    )
 
 
 def prove(
@@ -232,4 +241,5 @@ def in_use(connection: Connection, to: int) -> Iterator[str]:
     for release in in_need_of(to, (each.identity.release for each in services)):
         number = sum(each.identity.release == release for each in services)
         needed = RELEASES[release].required_schema
-        yield f"{release} needs schema {needed} and has {number} sessions: roll it back first"
+        count = f"{number} session{'' if number == 1 else 's'}"
+        yield f"{release} needs schema {needed} and has {count}: roll it back first"
