@@ -14,7 +14,7 @@ Commands are taken one after the other; only `wait_ready`, `stop`, `migrate` and
 `clear_migration` may take longer, and others are taken meanwhile.
 
 start             {profile, database, release, releases, [variables], [nice], [host], [port],
-                  [keep]}
+                  [keep], [alive]}
                   Make the Deployment of `release` and a balancer; do not wait for its pods.
                   -> {target: "http://127.0.0.1:PORT"}
 wait_ready        {within_s}
@@ -64,7 +64,8 @@ in `releases` is started all the same, with its own name as its code: it ends wi
 its pod with CrashLoopBackOff.
 
 `nice` (0) is added to the niceness of pods and Jobs. `keep` (".") is a directory in which
-each container leaves its log, as <pod>.<restarts>.log.
+each container leaves its log, as <pod>.<restarts>.log, and each Job as <pod>.log. `alive` is a
+lock file that every process holds (`lab.twin.tether`).
 
 Facts: {release, target, replicas, max_surge, max_unavailable (counts), min_ready_s,
 progress_deadline_s, grace_s, pre_stop_s, paused, revision}.

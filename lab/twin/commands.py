@@ -31,7 +31,7 @@ async def start(world: World, told: Told) -> Answer:
 
 async def wait_ready(world: World, told: Told) -> Answer:
     """Raises ServiceNotReady with what is missing, and why, when the bound is over."""
-    within_s = float(told.get("within_s", READY_WITHIN_S))
+    within_s = _seconds(told, "within_s", READY_WITHIN_S)
     deadline = asyncio.get_running_loop().time() + within_s
     while missing := missing_of(world):
         if asyncio.get_running_loop().time() > deadline:
@@ -112,8 +112,8 @@ async def signal_pod(world: World, told: Told) -> Answer:
 
 
 async def delete_pod(world: World, told: Told) -> Answer:
-    grace_s = told.get("grace_s")
-    _pod(world, told).delete(None if grace_s is None else float(grace_s))
+    grace_s = None if told.get("grace_s") is None else _seconds(told, "grace_s", 0)
+    _pod(world, told).delete(grace_s)
     return {}
 
 
@@ -213,3 +213,10 @@ def _number(told: Told, name: str, default: int | None) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31:
         return value
     raise InvalidValue(f"{name} is {value!r}: it must be a whole number")
+
+
+def _seconds(told: Told, name: str, default: float) -> float:
+    value = told.get(name, default)
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise InvalidValue(f"{name} is {value!r}: it must be seconds")

@@ -87,9 +87,15 @@ def read_given(told: Mapping[str, Any]) -> Given:
         releases={name: _release(name, found) for name, found in releases.items()},
         profile=told.get("profile") or {},
         keep=keep,
-        nice=int(told.get("nice") or 0),
+        nice=_nice(told.get("nice") or 0),
         alive=Path(str(told["alive"])).absolute() if told.get("alive") else None,
     )
+
+
+def _nice(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and -20 <= value < 20:
+        return value
+    raise InvalidValue(f"nice is {value!r}: it must be a whole number from -20 to 19")
 
 
 def _release(name: str, found: object) -> Release:

@@ -95,13 +95,20 @@ class Jobs:
     def all(self) -> list[Job]:
         return [job for job, _ in self._found.values()]
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._found
+
     def start(self, track: str, to: int | None, *, release: str, node: str) -> Job:
         """Start a migration; one of its name must have been removed before."""
         name = job_name(track, to)
         assert name not in self._found, name
         job = Job(name, f"{name}-{suffix()}", release, node, arguments(track, to))
-        task = self._group.create_task(self._run(job), name=job.pod)
+        # At once: a world that is stopped before the task has run could start nothing.
+        job.container = container = self._world.launch_job(job)
+        self._world.event(NORMAL, "SuccessfulCreate", f"Job/{name}", f"Created pod: {job.pod}")
+        task = self._group.create_task(self._follow(job, container), name=job.pod)
         self._found[name] = (job, task)
+        self._world.changed()
         return job
 
     async def remove(self, *names: str) -> None:
@@ -115,12 +122,9 @@ class Jobs:
                 self._found.pop(name, None)
                 self._world.changed()
 
-    async def _run(self, job: Job) -> None:
+    async def _follow(self, job: Job, container: Container) -> None:
         about = f"Job/{job.name}"
-        job.container = self._world.launch_job(job)
-        self._world.event(NORMAL, "SuccessfulCreate", about, f"Created pod: {job.pod}")
-        self._world.changed()
-        job.exit_code = await job.container.wait()
+        job.exit_code = await container.wait()
         if job.succeeded:
             self._world.event(NORMAL, "Completed", about, "Job completed")
         else:

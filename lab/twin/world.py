@@ -153,8 +153,10 @@ class World:
 
     async def migrate(self, track: str, to: int | None, release: str) -> str:
         """Start a Job; one of that name from before is removed first. Return its name."""
-        running = self.running
-        await running.jobs.remove(job_name(track, to))
+        running, name = self.running, job_name(track, to)
+        # Another command may start one of that name meanwhile.
+        while name in running.jobs:
+            await running.jobs.remove(name)
         if self._running is not running:
             raise InvalidValue("the twin was stopped meanwhile")
         return running.jobs.start(track, to, release=release, node=emptiest_node(running)).name

@@ -1,5 +1,6 @@
 """A world as a program, with real releases on a real PostgreSQL."""
 
+import contextlib
 import http.client
 import json
 import signal
@@ -117,6 +118,19 @@ def test_a_migration_is_a_job_with_its_pod(twin: Program, database: Database) ->
     assert twin.wait_for_line("pod", app="migrate", phase="Succeeded")["reason"] == "Completed"
     twin.do("clear_migration")
     twin.wait_for_line("job", deleted=True)
+
+
+def test_a_stop_right_after_a_migration_leaves_nothing_of_it(twin: Program) -> None:
+    twin.start(None, profile={"replicas": 0})
+
+    begun = [twin.send("migrate", track="rename-control", release="v1") for _ in range(3)]
+    twin.do("stop")
+
+    for number in begun:
+        with contextlib.suppress(Refused):
+            twin.answer(number)
+    with pytest.raises(Refused, match="not started"):
+        twin.do("facts")
 
 
 def test_a_migration_that_fails_is_tried_once(twin: Program, database: Database) -> None:
@@ -245,6 +259,7 @@ def test_a_log_that_cannot_be_written_is_told_and_the_pod_serves(
         ({"do": "start", "release": "v1", "profile": {"max_surge": "x"}}, "max_surge is 'x'"),
         ({"do": "start", "release": "v1", "keep": "/no/where"}, "/no/where is no directory"),
         ({"do": "start", "release": "v1", "database": {"PGPORT": 5}}, "database has 'PGPORT'"),
+        ({"do": "start", "release": "v1", "nice": "x"}, "nice is 'x'"),
         ({"do": "facts"}, "the twin is not started"),
     ],
 )
