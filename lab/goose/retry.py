@@ -2,9 +2,11 @@
 
 Only after 55P03 (lock_not_available) and 40P01 (deadlock_detected), which say nothing about
 the file, and only when nothing of it stayed. The second is known from PostgreSQL itself: a
-session numbers its transactions without a gap, so between two looks at the number it shows
-whether the one that failed was the only one. A NO TRANSACTION file is thus run again after
-its first statement at most, and not after one that committed on its way.
+session numbers its transactions without a gap, so two looks at the number show whether the
+one that failed was the only one between them. A NO TRANSACTION file is thus run again after
+its first statement at most, and not after one that committed on its way. (A session that has
+to catch up with many changes of others may have one transaction more; then nothing is tried
+again, which is the safe side.)
 """
 
 from dataclasses import dataclass
@@ -50,7 +52,8 @@ class Retries:
         )
 
     def number(self) -> int:
-        (found,) = self.connection.execute(NUMBER).fetchone() or (0,)
+        # psycopg prepares what it has sent five times, in a transaction of its own.
+        (found,) = self.connection.execute(NUMBER, prepare=False).fetchone() or (0,)
         return int(found)
 
     def next_delay_s(self) -> float:
