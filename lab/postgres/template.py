@@ -2,6 +2,9 @@
 
 PostgreSQL copies a database as files, which takes a second whatever it took to fill it,
 https://www.postgresql.org/docs/18/manage-ag-templatedbs.html
+
+Statements that follow each other are given apart: those that make or drop a database may not
+share a transaction, and several in one string do.
 """
 
 from lab.postgres.roles import DATABASE, MIGRATIONS_ROLE, TEMPLATE, quote, sql_role
@@ -15,14 +18,14 @@ def create(name: str = DATABASE) -> str:
     return f"CREATE DATABASE {name} OWNER {sql_role(MIGRATIONS_ROLE)};"
 
 
-def close(mark: str, *, name: str = TEMPLATE) -> str:
-    """Return SQL that makes it a template which says `mark` of itself.
+def close(mark: str, *, name: str = TEMPLATE) -> tuple[str, ...]:
+    """Return statements that make it a template which says `mark` of itself.
 
     Everybody is kept out, or the first session in it would make the next copy fail.
     """
     return (
-        f"COMMENT ON DATABASE {name} IS {quote(mark)};\n"
-        f"ALTER DATABASE {name} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false;"
+        f"COMMENT ON DATABASE {name} IS {quote(mark)};",
+        f"ALTER DATABASE {name} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false;",
     )
 
 
@@ -34,20 +37,20 @@ def ask_mark(name: str = TEMPLATE) -> str:
     )
 
 
-def drop(name: str) -> str:
-    """Return SQL that removes a database, if there is one; who is connected is thrown out."""
+def drop(name: str) -> tuple[str, ...]:
+    """Return statements that remove a database, if there is one, with all who are connected."""
     return (
-        f"UPDATE pg_database SET datistemplate = false WHERE datname = {quote(name)};\n"  # noqa: S608 - ours
-        f"DROP DATABASE IF EXISTS {name} WITH (FORCE);"
+        f"UPDATE pg_database SET datistemplate = false WHERE datname = {quote(name)};",  # noqa: S608 - ours
+        f"DROP DATABASE IF EXISTS {name} WITH (FORCE);",
     )
 
 
-def restore(name: str = DATABASE, *, template: str = TEMPLATE) -> str:
-    """Return SQL that makes a database anew from its template."""
+def restore(name: str = DATABASE, *, template: str = TEMPLATE) -> tuple[str, ...]:
+    """Return statements that make a database anew from its template."""
     # FILE_COPY: by the write-ahead log, which is the default, every page is written twice,
     # https://www.postgresql.org/docs/18/sql-createdatabase.html
     return (
-        f"{drop(name)}\n"
+        *drop(name),
         f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy "
-        f"OWNER {sql_role(MIGRATIONS_ROLE)};"
+        f"OWNER {sql_role(MIGRATIONS_ROLE)};",
     )

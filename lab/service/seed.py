@@ -36,7 +36,7 @@ def ensure_template(database: Database, client: Client, seed: Seed, task: Task) 
     """Fill the template unless it is there and of this seed; return whether it was filled."""
     if database.value(template.ask_mark(), database="postgres") == seed.mark:
         return False
-    database.run(template.drop(TEMPLATE), database="postgres")
+    database.run("\n".join(template.drop(TEMPLATE)), database="postgres")
     database.run(template.create(TEMPLATE), database="postgres")
     database.run(roles.grants(), database=TEMPLATE)
     steps = {
@@ -48,10 +48,10 @@ def ensure_template(database: Database, client: Client, seed: Seed, task: Task) 
         job = jobs.Job(name, START_RELEASE, tuple(arguments), TEMPLATE)
         jobs.run(client, job, timeout_s=SEED_BOUND_S)
     database.run(template.TIDY, database=TEMPLATE)
-    database.run(template.close(seed.mark), database="postgres")
+    database.run("\n".join(template.close(seed.mark)), database="postgres")
     return True
 
 
 def restore(database: Database) -> None:
     """Put the service's database back to the seed; whoever is connected is thrown out."""
-    database.run(template.restore(), database="postgres")
+    database.run("\n".join(template.restore()), database="postgres")
