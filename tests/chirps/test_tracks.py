@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Iterator
 
-import psycopg
 import pytest
 
 from lab import goose
@@ -26,11 +25,12 @@ WITHOUT_CONTENT = "SELECT count(*) FROM chirps WHERE content IS NULL"
 BY_V1 = "INSERT INTO chirps (author_id, body) VALUES (2, 'by v1')"
 BY_V3 = "INSERT INTO chirps (author_id, content) VALUES (3, 'by v3')"
 QUOTAS = "SELECT array_agg(DISTINCT quota) FROM users"
-LONG_NAME = "UPDATE users SET display_name = repeat('x', 200) WHERE id = 1"
-# B has not seen A's file, so its Down takes away what A had made. On a column that is text
-# already, both directions of the repair do nothing.
-WRONG_ON_THE_WAY_BACK = {("order-merged", 20260402090000), ("order-repaired", 20260402090000)}
-WRONG_ON_THE_WAY_BACK |= {("order-renumbered", 7)}
+# B has not seen A's file, so its Down takes away what A had made.
+WRONG_ON_THE_WAY_BACK = {
+    ("order-merged", 20260402090000),
+    ("order-repaired", 20260402090000),
+    ("order-renumbered", 7),
+}
 WAITING = """SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND wait_event_type = 'Lock'"""
 LOCKS = """SELECT DISTINCT mode FROM pg_locks
@@ -217,6 +217,23 @@ def test_who_waits_for_a_lock_carefully_does_the_same_and_says_how_long() -> Non
     assert (careful.notes.lock_timeout_s, careful.notes.retries) == (1, 30)
 
 
+def test_who_waits_carefully_gives_up_the_place_and_comes_again(database: Database) -> None:
+    """The lock is given back between the first attempt and the second, whenever that is."""
+    events: list[str] = []
+    with connected(database) as reader, connected(database) as connection:
+        reader.execute("BEGIN")
+        reader.execute("SELECT FROM chirps")
+
+        goose.up(
+            connection,
+            migrate.collect("lock-queue-careful"),
+            on_event=lambda event: events.append(str(event["event"])),
+            options=goose.Options(sleep=lambda _: reader.rollback()),
+        )
+
+    assert events == ["applying", "retrying", "applied"]
+
+
 @pytest.mark.parametrize(("track", "quota"), [("quota-careless", 20), ("quota-careful", 10)])
 def test_two_that_migrate_at_once_both_record_it_and_one_way_doubles_the_data(
     track: str, quota: int, database: Database
@@ -250,69 +267,6 @@ def test_a_grant_that_is_applied_again(track: str, quota: int, connection: Conne
         run(connection, own_files(track)[0])
 
     assert value(connection, QUOTAS) == [quota]
-
-
-@pytest.mark.parametrize("track", ["order-merged", "order-repaired"])
-def test_a_file_that_is_merged_late_is_refused(track: str, connection: Connection) -> None:
-    up(connection, "order-text-first")
-
-    with pytest.raises(goose.OutOfOrder, match="20260401090000_display_name_varchar140"):
-        up(connection, track)
-
-
-def test_files_that_are_renumbered_after_they_were_applied_are_refused(
-    connection: Connection,
-) -> None:
-    up(connection, "order-merged")
-
-    with pytest.raises(goose.OutOfOrder, match="00006_display_name_varchar140"):
-        up(connection, "order-renumbered")
-
-
-def late(connection: Connection, track: str) -> None:
-    """Apply text first, and then what is missing."""
-    up(connection, "order-text-first")
-    goose.up(connection, migrate.collect(track), options=goose.Options(allow_missing=True))
-
-
-def test_the_order_of_application_makes_two_schemas_of_the_same_files(
-    database: Database, start: Database
-) -> None:
-    with (
-        new_database(start.server, template=start.name) as other,
-        connected(database) as production,
-        connected(other) as pipeline,
-    ):
-        late(production, "order-merged")
-        up(pipeline, "order-merged")
-
-        assert snapshot(production) != snapshot(pipeline)
-        pipeline.execute(LONG_NAME)
-        with pytest.raises(psycopg.errors.StringDataRightTruncation):
-            production.execute(LONG_NAME)
-
-
-def test_a_repair_makes_one_schema_of_both(database: Database, start: Database) -> None:
-    with (
-        new_database(start.server, template=start.name) as other,
-        connected(database) as production,
-        connected(other) as pipeline,
-    ):
-        late(production, "order-repaired")
-        up(pipeline, "order-repaired")
-
-        assert snapshot(production) == snapshot(pipeline)
-        production.execute(LONG_NAME)
-
-
-def test_each_of_two_developers_is_right_alone(database: Database, start: Database) -> None:
-    with new_database(start.server, template=start.name) as other:
-        up(database, "order-varchar-first")
-        up(database, "order-merged")
-        up(other, "order-merged")
-
-        with connected(database) as one, connected(other) as two:
-            assert snapshot(one) == snapshot(two)
 
 
 def test_an_image_of_v2_can_be_made_that_holds_nothing_but_the_expansion() -> None:
