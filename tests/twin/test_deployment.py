@@ -276,3 +276,22 @@ def test_fewer_available_pods_than_a_rollout_may_leave_is_said() -> None:
     assert play.deployment.available is not None
     assert play.deployment.available.status == "False"
     assert play.deployment.available.reason == "MinimumReplicasUnavailable"
+
+
+def test_old_pods_that_fail_are_kept_while_new_ones_take_up_the_room() -> None:
+    """The controller's own example: 10 pods with 3 and 2, all of the new release broken."""
+    play = running(replicas=10, max_surge=3, max_unavailable=2)
+    play.never_ready = {"v2"}
+    roll_out(play, "v2")
+    play.run(50)
+    old = next(pod for pod in play.active if play.release_of(pod) == "v1")
+
+    play.set_ready(old.name, ready=False)
+    play.settle()
+    assert play.releases() == ["v1"] * 8 + ["v2"] * 5
+
+    play.deployment = play.deployment.undo()
+    play.settle()
+    assert play.releases() == ["v1"] * 10 + ["v2"]
+    play.run(100)
+    assert play.releases(ready=True) == ["v1"] * 10

@@ -236,3 +236,20 @@ def test_readiness_is_probed_while_a_pod_ends() -> None:
             assert pod.port == 4000
 
     play(scene())
+
+
+def test_a_pod_that_ends_is_not_said_to_fail_its_liveness_probe() -> None:
+    async def scene() -> None:
+        async with living(PodSpec(grace_s=60, pre_stop_s=50, liveness=SPEC.liveness)) as (
+            pod,
+            world,
+        ):
+            await asyncio.sleep(5)
+            pod.delete()
+            world.wrong = {"/livez"}
+            await pod.gone.wait()
+            assert world.now == 56
+            killing = [message for _, reason, message in world.events if reason == "Killing"]
+            assert killing == ["Stopping container chirps"]
+
+    play(scene())
