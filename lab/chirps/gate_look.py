@@ -6,12 +6,13 @@ Both tables are read by one statement, so version and floor are of the same mome
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Set
+from collections.abc import Awaitable, Callable, Coroutine, Set
 from typing import Any
 
 import psycopg
 from psycopg.rows import TupleRow
 
+from lab.chirps import bounded
 from lab.chirps.database import Database
 from lab.chirps.gate import Away, Seen
 from lab.chirps.reach import reason_in
@@ -21,6 +22,7 @@ Look = Callable[[], Awaitable[Seen | Away]]
 Ask = Callable[[str], Awaitable[TupleRow | None]]
 
 BOUND_S = 1.0
+LET_GO_S = 0.2
 TABLES = """SELECT to_regclass('goose_db_version') IS NOT NULL,
     to_regclass('chirps_schema') IS NOT NULL"""
 # The newest row of a version says whether it is applied; nothing keeps one from being there twice.
@@ -52,13 +54,15 @@ def pooled(database: Database, files: Set[int]) -> Look:
     return look
 
 
-async def within_bound(look: Awaitable[Seen]) -> Seen | Away:
+async def within_bound(look: Coroutine[Any, Any, Seen]) -> Seen | Away:
     """Wait a second for an answer; what keeps it from coming is a database that is away."""
-    try:
-        async with asyncio.timeout(BOUND_S):
-            return await look
-    except TimeoutError:
+    looking = asyncio.create_task(look)
+    if not await bounded.ended(looking, BOUND_S):
+        # A look that hangs closes its connection: there is never a second one beside it.
+        await bounded.stop((looking,), LET_GO_S)
         return Away(f"no answer within {BOUND_S:g} s")
+    try:
+        return looking.result()
     except psycopg.Error as error:
         return Away(reason_in(error))
 

@@ -14,6 +14,7 @@ from lab.chirps.gate import Away, Seen
 from lab.chirps.gate_look import compare
 from lab.postgres import Server
 from tests.chirps.real import migrate_up, read_settings, serving
+from tests.chirps.relay import Relay, relay
 from tests.postgres import Database, new_database, postgres  # noqa: F401 - a fixture
 
 FILES = frozenset((1, 2, 3, 4, 5, 6))
@@ -111,6 +112,22 @@ def test_a_look_that_is_locked_out_ends_within_its_bound(
         migration.execute("LOCK TABLE chirps_schema IN ACCESS EXCLUSIVE MODE")
 
         assert seen_of(database) == Away("no answer within 0.3 s")
+
+
+def test_a_server_that_falls_silent_does_not_keep_the_look(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate_look, "BOUND_S", 0.3)
+    monkeypatch.setattr(gate_look, "TABLES", "SELECT pg_sleep(30)")
+
+    async def look(way: Relay) -> Seen | Away:
+        asyncio.get_running_loop().call_later(0.2, way.stall)
+        # psycopg alone would wait 10 s for the server to take the statement back.
+        async with asyncio.timeout(5):
+            return await gate_look.alone(read_settings(database, **way.variables), FILES)()
+
+    with relay(database) as way:
+        assert asyncio.run(look(way)) == Away("no answer within 0.3 s")
 
 
 def test_a_look_cannot_write(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
