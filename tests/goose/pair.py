@@ -69,9 +69,9 @@ def start_goose(
     url = "host={host} port={port} user={user} dbname={dbname}".format(**database.connection)
     options = ["-allow-missing"] if command.allow_missing else []
     to = [] if command.to is None else [str(command.to)]
-    given = ["-env", "none", "-dir", folder, "-table", command.table, *options]
+    given = ["-env", "none", "-dir", str(folder), "-table", command.table, *options]
     return subprocess.Popen(
-        [program, *given, "postgres", url, command.verb, *to],
+        [str(program), *given, "postgres", url, command.verb, *to],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
