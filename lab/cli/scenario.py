@@ -23,6 +23,10 @@ def complete_scenario(incomplete: str) -> list[str]:
     return [n for n in loader.names(scenarios_folder(None)) if n.startswith(incomplete)]
 
 
+def complete_stage(incomplete: str) -> list[str]:
+    return [stage for stage in ("sandbox", "twin") if stage.startswith(incomplete)]
+
+
 Scenario = Annotated[
     str,
     typer.Argument(
@@ -40,6 +44,7 @@ def list_scenarios(scenarios: Scenarios = None, json: Json = False) -> None:
         lab scenario list
     """
     from lab.scenario import loader
+    from lab.stages.choice import able
 
     folder = scenarios_folder(scenarios)
     found = [loader.load(folder, name).scenario for name in loader.names(folder)]
@@ -50,13 +55,15 @@ def list_scenarios(scenarios: Scenarios = None, json: Json = False) -> None:
                     "name": each.name,
                     "title": each.title,
                     "question": each.question,
+                    "stages": list(able(each)),
                     "variants": [variant.name for variant in each.variants],
                 }
                 for each in found
             ]
         )
         return
-    _output.show_table(("name", "question"), [(each.name, each.question) for each in found])
+    rows = [(each.name, " ".join(able(each)), each.question) for each in found]
+    _output.show_table(("name", "stages", "question"), rows)
 
 
 @app.command()
@@ -86,11 +93,20 @@ def run(
             "--variant", help="careless, careful, both, or a proof that scenario show names."
         ),
     ] = "both",
+    stage: Annotated[
+        str,
+        typer.Option(
+            "--stage",
+            help="sandbox: the nodes of a lab that is up. twin: processes beside each other, "
+            "without Kubernetes; needs no root.",
+            autocompletion=complete_stage,
+        ),
+    ] = "sandbox",
     scenarios: Scenarios = None,
     runs: Runs = None,
     json: Json = False,
 ) -> None:
-    """Play a scenario on a lab, under traffic, and judge what happened.
+    """Play a scenario, under traffic, and judge what happened.
 
     Exit code 0 when everything came as predicted, 1 when not, 3 when the run proves nothing.
 
@@ -98,19 +114,23 @@ def run(
 
         sudo lab scenario run half-migrated-rename
 
+        lab scenario run half-migrated-rename --stage twin
+
         sudo lab scenario run half-migrated-rename --variant careful --json
     """
     from lab.cli.report import open_store
     from lab.paths import find_paths
     from lab.report.files import write_page
     from lab.scenario import loader
+    from lab.stages import choice
     from lab.stages import play as playing
 
     loaded = loader.load(scenarios_folder(scenarios), scenario)
     variants = playing.choose(loaded.scenario, variant)
     paths, progress = find_paths(), _output.make_progress()
+    place = choice.place_of(paths, stage, loaded.scenario, lab_name=name, progress=progress)
     store = open_store(runs)
-    played = playing.play(paths, name, loaded, variants, store=store, progress=progress)
+    played = playing.play(place, loaded, variants, store=store, progress=progress)
     with progress.task("Writing the report"):
         page = write_page(played.run.path, owner=paths.caller)
     if json:

@@ -1,4 +1,4 @@
-"""Play variants of a scenario on a lab, judge each, and keep everything as a run."""
+"""Play variants of a scenario in a place, judge each, and keep everything as a run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,19 +11,14 @@ from lab.errors import (
     HistoryDamaged,
     NoSuchRun,
 )
-from lab.lifecycle.lab import Lab, require_root
-from lab.lifecycle.lock import exclusive
-from lab.paths import Paths
 from lab.progress import Progress
 from lab.scenario import judge, runner
 from lab.scenario.history import History, Recorder
 from lab.scenario.loader import Loaded
 from lab.scenario.model import Scenario, Variant
 from lab.scenario.verdict import Outcome, Verdict
-from lab.service import rollout
-from lab.stages.cluster import ClusterStage
 from lab.stages.narrate import Narrator
-from lab.stages.undo import LabUndoLog
+from lab.stages.place import Ground, Place
 from lab.store import Run, Store
 
 FORMAT = 1
@@ -64,29 +59,24 @@ def choose(scenario: Scenario, name: str) -> tuple[Variant, ...]:
 
 
 def play(
-    paths: Paths,
-    lab_name: str,
+    place: Place,
     loaded: Loaded,
     variants: Sequence[Variant],
     *,
     store: Store,
     progress: Progress,
 ) -> Played:
-    """Play the variants one after the other on the lab's nodes.
+    """Play the variants one after the other in `place`, which can show the scenario.
 
     Raises LabError when the lab could not do its work; what was judged before that is kept.
     """
-    require_root("scenario run", why="enters the lab's network and its database")
-    with exclusive(paths, lab_name):
-        lab = Lab.load(paths, lab_name)
-        # Before anything of a run is written: without a service there is none.
-        rollout.configured(lab.connect())
-        run = store.create(loaded.scenario.name, describe(loaded, lab))
-        verdicts = [_play(lab, loaded.scenario, each, run, store, progress) for each in variants]
+    with place.enter() as ground:
+        run = store.create(loaded.scenario.name, describe(loaded, ground))
+        verdicts = [_play(ground, loaded.scenario, each, run, store, progress) for each in variants]
         return Played(run, tuple(verdicts))
 
 
-def describe(loaded: Loaded, lab: Lab) -> dict[str, Any]:
+def describe(loaded: Loaded, ground: Ground) -> dict[str, Any]:
     """Return what is known of a run before it begins."""
     scenario, guide = loaded.scenario, loaded.guide
     return {
@@ -99,19 +89,15 @@ def describe(loaded: Loaded, lab: Lab) -> dict[str, Any]:
         "safe": list(guide.safe),
         "unsafe": list(guide.unsafe),
         "evidence": list(guide.evidence),
-        "lab": lab.record.name,
-        "distribution": lab.record.distribution,
-        "version": lab.record.version,
+        **ground.about,
     }
 
 
 def _play(
-    lab: Lab, scenario: Scenario, variant: Variant, run: Run, store: Store, progress: Progress
+    ground: Ground, scenario: Scenario, variant: Variant, run: Run, store: Store, progress: Progress
 ) -> Verdict:
     path = store.begin_variant(run, variant.name)
-    undo_log = LabUndoLog(lab)
-    # Connected anew, and proved anew to be the lab's: a run writes to its cluster.
-    stage = ClusterStage(lab, lab.connect(), undo_log)
+    stage, undo_log = ground.prepare()
     with Recorder(path) as sink, Narrator(variant.name, progress) as narrator:
         runner.play(
             scenario,
@@ -122,8 +108,7 @@ def _play(
             undo_log=undo_log,
             listener=narrator,
         )
-    # What is left now is what was judged: a new release, a new schema. The next reset ends it.
-    undo_log.close(undo_log.left())
+    ground.let_be()
     # Judged from what is on the disk, which is all that `lab report recheck` will have.
     verdict = judge.judge(scenario, variant, History.read(path))
     store.write_verdict(run, verdict)

@@ -15,6 +15,7 @@ from lab.errors import LabError
 from lab.twin.commands import COMMANDS, SLOW
 from lab.twin.lines import Teller
 from lab.twin.stdio import Output, read_lines
+from lab.twin.ticks import tick
 from lab.twin.world import World
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -43,6 +44,7 @@ async def run() -> None:
         async with asyncio.TaskGroup() as group:
             world = World(Teller(output.write), lambda what, why: notice(output, what, why), group)
             control = group.create_task(world.control())
+            ticking = group.create_task(tick(world.teller.tick))
             taking = group.create_task(take_commands(world, commands, output, group, over))
             await over.wait()
             taking.cancel()
@@ -50,6 +52,7 @@ async def run() -> None:
                 async with asyncio.timeout(STOP_WITHIN_S):
                     await world.stop()
             control.cancel()
+            ticking.cancel()
     finally:
         output.close()
 

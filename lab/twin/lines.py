@@ -182,6 +182,12 @@ class Teller:
             about_it = {"type": kind, "reason": reason, "object": about}
             self._line("event", {**about_it, "message": message, "count": count})
 
+    def tick(self, t: int, lag_max_ms: float) -> None:
+        """Say that the world was awake until `t` in ns, and how late it was at worst."""
+        if self._lines is not None:
+            self._lines += 1
+            self._write({"kind": "tick", "t": t, "stream": STREAM, "lag_max_ms": lag_max_ms})
+
     def _tell(self, snapshot: Snapshot, *, new: str) -> None:
         # Pods before endpoints: who reads of an endpoint knows the release of its pod.
         self._changes("pod", self._told.pods, snapshot.pods, new)

@@ -1,0 +1,39 @@
+"""Which place is meant by --stage, and can it show this scenario?"""
+
+from functools import partial
+
+from lab.errors import BadInput
+from lab.paths import Paths
+from lab.progress import Progress
+from lab.scenario import needs
+from lab.scenario.model import Scenario
+from lab.stages import sandbox, twin
+from lab.stages.place import Place
+
+SANDBOX, TWIN = "sandbox", "twin"
+NAMES = (SANDBOX, TWIN)
+
+
+def place_of(
+    paths: Paths, stage: str, scenario: Scenario, *, lab_name: str, progress: Progress
+) -> Place:
+    """Return the place; raises BadInput for an unknown one, and for one that cannot show it."""
+    if stage not in NAMES:
+        raise BadInput(f"there is no stage {stage!r}; there are {', '.join(NAMES)}")
+    places = {place.name: place for place in _all(paths, lab_name, progress)}
+    others = tuple(name for name in able(scenario) if name != stage)
+    needs.refuse(scenario, stage, places[stage].lacks, others=others)
+    return places[stage]
+
+
+def able(scenario: Scenario) -> tuple[str, ...]:
+    """Return the stages that can show `scenario`."""
+    lacks = {SANDBOX: sandbox.LACKS, TWIN: twin.LACKS}
+    return tuple(name for name in NAMES if not needs.missing(scenario, lacks[name]))
+
+
+def _all(paths: Paths, lab_name: str, progress: Progress) -> tuple[Place, ...]:
+    return (
+        Place(SANDBOX, sandbox.LACKS, partial(sandbox.enter, paths, lab_name)),
+        Place(TWIN, twin.LACKS, partial(twin.enter, paths, progress)),
+    )

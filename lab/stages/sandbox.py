@@ -1,0 +1,53 @@
+"""The place of real nodes: a lab that is up, with the service deployed."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from lab.lifecycle.lab import Lab, require_root
+from lab.lifecycle.lock import exclusive
+from lab.paths import Paths
+from lab.scenario.needs import Lacks
+from lab.scenario.stage import Stage, UndoLog
+from lab.service import rollout
+from lab.stages.cluster import ClusterStage
+from lab.stages.undo import LabUndoLog
+
+LACKS: Lacks = {}
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxGround:
+    """Implements `lab.stages.place.Ground`."""
+
+    lab: Lab
+    undo_log: LabUndoLog
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        record = self.lab.record
+        return {
+            "lab": record.name,
+            "distribution": record.distribution,
+            "version": record.version,
+        }
+
+    def prepare(self) -> tuple[Stage, UndoLog]:
+        # Connected anew, and proved anew to be the lab's: a run writes to its cluster.
+        return ClusterStage(self.lab, self.lab.connect(), self.undo_log), self.undo_log
+
+    def let_be(self) -> None:
+        """A new release, a new schema: the next reset ends it."""
+        self.undo_log.close(self.undo_log.left())
+
+
+@contextmanager
+def enter(paths: Paths, lab_name: str) -> Iterator[SandboxGround]:
+    """Have the lab to oneself. Raises LabError where there is none, or no service on it."""
+    require_root("scenario run", why="enters the lab's network and its database")
+    with exclusive(paths, lab_name):
+        lab = Lab.load(paths, lab_name)
+        # Before anything of a run is written: without a service there is none.
+        rollout.configured(lab.connect())
+        yield SandboxGround(lab, LabUndoLog(lab))
