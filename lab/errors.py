@@ -31,6 +31,7 @@
     │   ├── ServiceNotReady         database or service did not become ready within the bound
     │   ├── DatabaseRefused         PostgreSQL answered with an error
     │   └── ObserverLost            the observer does not answer, or is not the one that began
+    ├── TwinFailed              4   the processes of a twin ended, or do not answer
     ├── HistoryDamaged          4   a stored history cannot be read to its end
     ├── LabBusy                 4   another command changes this lab now
     ├── ResidueFound            4   something of a lab is still on the host
@@ -193,6 +194,10 @@ class DatabaseRefused(ServiceError):
 
 
 class ObserverLost(ServiceError):
+    pass
+
+
+class TwinFailed(LabError):
     pass
 
 

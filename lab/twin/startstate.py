@@ -4,12 +4,11 @@ By the service's own program: base migrations and seed, in a template database, 
 """
 
 import hashlib
-import os
 import platform
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from lab.errors import DatabaseRefused, ServiceNotReady
 from lab.postgres import Server, find_binaries, roles, template
 from lab.postgres.roles import MIGRATIONS_ROLE, TEMPLATE
 from lab.postgres.server import INITDB
+from lab.twin.programs import environment
 
 FORMAT = 1
 BASE_SCHEMA = 5
@@ -41,10 +41,10 @@ INITDB_OPTIONS = ("--wal-segsize=1",)
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much there is at the start; of more a reset takes longer than a second."""
+    """How much there is at the start; of much more a reset takes longer than a second."""
 
-    users: int = 5_000
-    chirps: int = 50_000
+    users: int = 2_000
+    chirps: int = 20_000
 
 
 def fill(server: Server, size: Size) -> None:
@@ -69,16 +69,11 @@ def chirps(server: Server, *arguments: str) -> None:
     """Run the service's program on the template, by the socket, where nobody asks a password."""
     command = [sys.executable, "-P", "-m", "lab.chirps", *arguments]
     given = server.connection(TEMPLATE, user=roles.sql_role(MIGRATIONS_ROLE))
-    environ = without_libpq(os.environ) | {
-        "PGHOST": given["host"],
-        "PGPORT": str(given["port"]),
-        "PGDATABASE": TEMPLATE,
-        "PGUSER": given["user"],
-    }
+    where = {"PGHOST": given["host"], "PGPORT": str(given["port"]), "PGDATABASE": TEMPLATE}
     try:
         done = subprocess.run(
             command,
-            env=environ,
+            env=environment({**where, "PGUSER": given["user"]}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -93,11 +88,6 @@ def chirps(server: Server, *arguments: str) -> None:
     if done.returncode != 0:
         last = "\n".join(done.stderr.splitlines()[-5:])
         raise ServiceNotReady(f"chirps {arguments[0]} ended with {done.returncode}:\n{last}")
-
-
-def without_libpq(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return variables without those that would lead the service elsewhere."""
-    return {k: v for k, v in environ.items() if not k.startswith(("PG", "CHIRPS_"))}
 
 
 def execute(
