@@ -9,19 +9,35 @@ import gc
 import logging
 import socket
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import uvicorn
 
-from lab.chirps import liveness, logs, readiness, releases, schema, settings
+from lab.chirps import (
+    defects,
+    dependencies,
+    discriminator,
+    liveness,
+    logs,
+    readiness,
+    releases,
+    schema,
+    server,
+    settings,
+)
 from lab.chirps.app import make_app
-from lab.chirps.database import Database, make_pool
+from lab.chirps.bounded import LastResort
+from lab.chirps.database import make_pool
+from lab.chirps.discriminator import Discriminator
+from lab.chirps.drain import CLOSE_POOL_S
 from lab.chirps.envelope import Stamp, new_request_id
 from lab.chirps.errors import BadConfiguration, NoSuchRelease, NoSuchTrack, Refused
+from lab.chirps.liveness import Pulse
 from lab.chirps.migrate import known_schema
 from lab.chirps.protocol import protocol_class
 from lab.chirps.reach import Reach
-from lab.chirps.readiness import Readiness, database_check
+from lab.chirps.readiness import Policy, Readiness
 from lab.chirps.releases import Release
 from lab.chirps.server import Server, Stages
 from lab.chirps.settings import Settings
@@ -29,7 +45,9 @@ from lab.chirps.state import State
 
 logger = logging.getLogger(__name__)
 
-CLOSE_POOL_S = 2.0
+# Below the bound of its stage, which would cut it off; connecting is not worth a wait.
+LET_POOL_END_S = 0.75 * CLOSE_POOL_S
+LET_CONNECTING_END_S = 0.2
 BACKLOG = 1024
 # Longer than clients keep an idle connection: who closes first risks to close under a request.
 KEEP_ALIVE_S = 75
@@ -40,9 +58,10 @@ def serve(environ: Mapping[str, str]) -> None:
     asked = settings.read(environ, needs_code=True)
     release, schema_version = find_in_image(asked)
     logs.set_up(asked)
-    listener = listen(asked)
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(run(asked, release, schema_version, listener))
+    with server.leaving_at_once():
+        listener = listen(asked)
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(run(asked, release, schema_version, listener))
 
 
 def find_in_image(asked: Settings) -> tuple[Release, int]:
@@ -60,7 +79,11 @@ def find_in_image(asked: Settings) -> tuple[Release, int]:
         version = known_schema(asked.track)
     except NoSuchTrack as error:
         mistakes.append(f"CHIRPS_TRACK: {error}")
-    if release is None or version is None:
+    try:
+        defects.parse(asked.defect)
+    except BadConfiguration as error:
+        mistakes.extend(error.mistakes)
+    if release is None or version is None or mistakes:
         raise BadConfiguration(mistakes)
     return release, version
 
@@ -69,11 +92,19 @@ async def run(
     asked: Settings, release: Release, known_schema: int, listener: socket.socket
 ) -> None:
     state = make_state(asked, release, known_schema)
-    stages = Stages()
-    server = Server(http_config(state), state.drain, stages, graceful_s=asked.graceful_s)
+    stages, last_resort = Stages(), LastResort()
+    http = Server(
+        http_config(state),
+        state.drain,
+        stages,
+        graceful_s=asked.graceful_s,
+        last_resort=last_resort,
+    )
     port = listener.getsockname()[1]
     await state.pool.open()
     logger.info("serving", extra={"port": port, "code": asked.code, "node": asked.node})
+    if state.defects.names:
+        logger.warning("defects", extra={"defects": state.defects.names})
     # What is made until here lives as long as the process: no collection needs to look at it.
     gc.freeze()
     async with asyncio.TaskGroup() as group:
@@ -81,25 +112,38 @@ async def run(
             group.create_task(schema.watch(state.schema, state.database)),
             group.create_task(readiness.watch(state.readiness)),
             group.create_task(liveness.watch(state.pulse)),
+            group.create_task(defects.run(state.defects)),
         ]
-        await server.serve(sockets=[listener])
-        for watcher in watchers:
-            watcher.cancel()
-    await state.pool.close(timeout=CLOSE_POOL_S)
-    stages.reach("pool closed")
+        await http.serve(sockets=[listener])
+        await server.end(watchers, partial(close_pool, state), stages, last_resort)
+
+
+async def close_pool(state: State) -> None:
+    within_s = LET_POOL_END_S if state.readiness.is_started else LET_CONNECTING_END_S
+    await state.pool.close(timeout=within_s)
 
 
 def make_state(asked: Settings, release: Release, known_schema: int) -> State:
-    reach = Reach()
+    reach, pulse, private = Reach(), Pulse(), Discriminator()
+    wrong = defects.parse(asked.defect)
     pool = make_pool(asked, reach)
-    database = Database(pool, reach)
+    database = defects.database_with(wrong, pool, reach)
+    checks = [
+        *dependencies.all_checks(
+            database, reach, pulse, private, partial(discriminator.look, asked)
+        ),
+        *defects.checks_with(wrong),
+    ]
     return State(
         settings=asked,
-        release=release,
+        release=defects.release_with(wrong, release),
         pool=pool,
         database=database,
-        readiness=Readiness((database_check(database),)),
+        readiness=Readiness(checks, Policy(asked.readiness)),
         known_schema=known_schema,
+        pulse=pulse,
+        discriminator=private,
+        defects=wrong,
     )
 
 

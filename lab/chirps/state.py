@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 from lab.chirps.accounts import Tally
 from lab.chirps.database import Database, Pool
+from lab.chirps.defects import Defects
+from lab.chirps.discriminator import Discriminator
 from lab.chirps.drain import Drain
 from lab.chirps.liveness import Pulse
 from lab.chirps.readiness import Readiness
@@ -26,3 +28,5 @@ class State:
     tally: Tally = field(default_factory=Tally)
     pulse: Pulse = field(default_factory=Pulse)
     drain: Drain = field(default_factory=Drain)
+    discriminator: Discriminator = field(default_factory=Discriminator)
+    defects: Defects = field(default_factory=Defects)

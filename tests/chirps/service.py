@@ -7,8 +7,9 @@ from typing import Any
 from lab.chirps import releases, settings
 from lab.chirps.app import make_app
 from lab.chirps.database import Database, make_pool
+from lab.chirps.dependencies import database_check
 from lab.chirps.reach import Reach
-from lab.chirps.readiness import Readiness, database_check
+from lab.chirps.readiness import Readiness
 from lab.chirps.state import State
 from tests.chirps.asgi import Answer, call
 

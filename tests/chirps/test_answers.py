@@ -51,7 +51,7 @@ def test_every_answer_says_who_gave_it(status: int, method: str, target: str) ->
 @pytest.mark.parametrize(("status", "method", "target"), EVERY_KIND)
 def test_every_answer_says_when_the_pod_is_leaving(status: int, method: str, target: str) -> None:
     state = make_state(UNDEFINED_COLUMN)
-    state.drain.draining = True
+    state.drain.begin(1)
 
     answer = ask(state, method, target)
 

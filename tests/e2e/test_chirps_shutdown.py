@@ -10,11 +10,12 @@ import pytest
 
 from tests.chirps.process import Process, exchange, process, read, wait_for
 from tests.chirps.real import add_users, migrate_up
+from tests.chirps.relay import relay
 from tests.postgres import Database, fresh_database, postgres  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.e2e
 
-STAGES = ["draining", "not accepting", "finished", "pool closed"]
+STAGES = ["draining", "not accepting", "finished", "workers stopped", "pool closed"]
 WAITING = """SELECT count(*) FROM pg_stat_activity
 WHERE application_name = 'chirps/v1/pod-1' AND wait_event_type = 'Lock'"""
 
@@ -204,6 +205,66 @@ def test_a_process_that_never_reached_its_database_leaves_as_well() -> None:
 
             assert service.wait() == 0
             service.wait_for_line(stage="pool closed")
+
+
+def test_a_process_that_waits_at_its_gate_leaves_at_once(fresh_database: Database) -> None:  # noqa: F811 - a fixture
+    with process({**fresh_database.variables, "CHIRPS_GATE": "wait"}) as service:
+        wait_for(lambda: service.ask("GET", "/startupz")[0] == 503)
+        service.terminate()
+
+        assert service.wait() == 0
+        service.wait_for_line(stage="pool closed")
+        assert service.stages == STAGES
+
+
+def test_a_second_signal_changes_nothing(service: Process, database: Database) -> None:
+    with held(database):
+        slow = begin(service, "/chirps")
+        wait_for(lambda: waits(database) == 1)
+        service.terminate()
+        service.wait_for_line(stage="not accepting")
+        service.terminate()
+        service.wait_for_line(event="told again", signal="SIGTERM")
+    assert read(slow)[0] == 200
+    for _ in range(50):
+        service.terminate()
+
+    assert service.wait() == 0
+    service.wait_for_line(stage="pool closed")
+    assert service.stages == STAGES
+
+
+def test_a_request_that_hangs_with_the_database_is_answered_and_holds_nobody(
+    database: Database,
+) -> None:
+    """The database goes away without a word, so no statement of it can be cancelled."""
+    with relay(database) as between:
+        variables = {**database.variables, **between.variables, "CHIRPS_GRACEFUL_S": "2"}
+        with process(variables, linger_s=0.1) as service:
+            service.wait_until_ready()
+            with held(database):
+                slow = begin(service, "/chirps")
+                wait_for(lambda: waits(database) == 1)
+                between.stall()
+                service.terminate()
+                status, headers, body = read(slow)
+
+            assert (status, headers["connection"]) == (503, "close")
+            assert b"time has run out" in body
+            assert service.wait() == 0
+            service.wait_for_line(stage="pool closed")
+            assert service.stages == STAGES
+
+
+def test_a_thread_that_hangs_does_not_hold_the_process(database: Database) -> None:
+    """As one does that looks up a name in vain: Python would wait for it at the end."""
+    prelude = "import threading; threading.Thread(target=threading.Event().wait).start()"
+    with process(database.variables, linger_s=0.1, prelude=prelude) as service:
+        service.wait_until_ready()
+        service.terminate()
+
+        assert service.wait() == 0
+        service.wait_for_line(stage="cut short")
 
 
 def test_bytes_that_are_not_http_are_told_who_read_them(service: Process) -> None:

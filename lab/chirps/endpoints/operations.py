@@ -7,7 +7,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from lab.chirps import metrics
+from lab.chirps import liveness, metrics
+from lab.chirps.liveness import Liveness
 from lab.chirps.metrics import Family, counter, gauge
 from lab.chirps.state import State
 
@@ -19,6 +20,12 @@ POOL_GAUGES = ("pool_min", "pool_max", "pool_size", "pool_available", "requests_
 class Operations:
     def __init__(self, state: State) -> None:
         self._state = state
+        self._liveness = Liveness(
+            liveness.Policy(state.settings.liveness),
+            state.pulse,
+            state.discriminator,
+            state.database,
+        )
 
     def routes(self) -> list[Route]:
         return [
@@ -30,9 +37,8 @@ class Operations:
         ]
 
     async def livez(self, request: Request) -> Response:
-        pulse = self._state.pulse
-        alive = pulse.is_alive(time.monotonic())
-        return probe({"alive": alive, "loop_lag_s": round(pulse.lag_s, 3)}, good=alive)
+        answer = await self._liveness.answer(time.monotonic())
+        return probe(answer, good=answer["alive"])
 
     async def readyz(self, request: Request) -> Response:
         draining = self._state.drain.draining
@@ -40,9 +46,8 @@ class Operations:
         return probe(answer, good=answer["ready"])
 
     async def startupz(self, request: Request) -> Response:
-        readiness = self._state.readiness
-        waiting = [check.name for check in readiness.checks if not check.reached]
-        return probe({"started": not waiting, "waiting_for": waiting}, good=readiness.is_started)
+        answer = self._state.readiness.start_answer(time.monotonic())
+        return probe(answer, good=answer["started"])
 
     async def version(self, request: Request) -> Response:
         settings, schema = self._state.settings, self._state.schema
@@ -98,7 +103,9 @@ def families(state: State) -> Iterable[Family]:
     yield gauge("chirps_schema_version", "Schema version as last seen.", state.schema.version)
     yield gauge("chirps_schema_age_seconds", "How long ago that was.", state.schema.age_s(now))
     yield gauge("chirps_draining", "1 from SIGTERM on.", state.drain.draining)
-    yield gauge("chirps_ready", "1 when /readyz says so.", state.readiness.is_ready)
+    yield gauge("chirps_ready", "1 when /readyz says so.", state.readiness.is_ready(now))
+    private = state.discriminator.is_private
+    yield gauge("chirps_pool_broken", "1 when the pool is broken in this process only.", private)
     yield gauge("chirps_event_loop_lag_seconds", "Lateness of the last tick.", state.pulse.lag_s)
     yield from pool_families(state)
 
