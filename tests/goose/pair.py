@@ -19,6 +19,7 @@ SQLSTATE = re.compile(r"\(SQLSTATE (\w{5})\)")
 RAN = re.compile(r"(OK|EMPTY) +(\S+) \(")
 UP_TO_DATE = re.compile(r"no migrations to run. current version: (-?\d+)")
 TIME = re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?\b")
+NEXT_TRANSACTION = "SELECT pg_snapshot_xmax(pg_current_snapshot())"
 MOVES: Mapping[Verb, Callable[..., object]] = {
     Verb.UP_BY_ONE: goose.up_by_one,
     Verb.DOWN: goose.down,
@@ -227,10 +228,21 @@ class Pair:
                 self.compare(step, f"{case.name!r}, step {number}: {step}")
 
     def compare(self, command: Command, about: str) -> None:
+        before = self.next_transaction()
         theirs, ours = self.run(command)
         assert ours.agrees_with(theirs), f"{about}\ngoose: {theirs}\nours:  {ours}"
+        # A dump is what takes long, and they are as equal as before when neither has written.
+        if self.next_transaction() == before:
+            return
         theirs_left, ours_left = self.look(command.table)
         assert ours_left == theirs_left, about
+
+    def next_transaction(self) -> int:
+        """Return the number that the next one gets that writes, in whichever database."""
+        with self.ours.connect() as connection:
+            row = connection.execute(NEXT_TRANSACTION).fetchone()
+        assert row
+        return int(row[0])
 
     def run(self, command: Command) -> tuple[Answer, Answer]:
         """Run both at the same time; they share no database."""
