@@ -36,7 +36,13 @@ def ours(url: str, *, rate: int, seconds: float, keep: bool) -> Result:
             in_flight_cap=10_000,
         )
         # Of the rest nothing is asked: a page needs no user and no chirp.
-        rest = {"users": 1, "chirps": 1, "namespace": "chirps", "service": "chirps"}
+        rest = {
+            "users": 1,
+            "chirps": 1,
+            "namespace": "chirps",
+            "service": "chirps",
+            "audit_per_s": 100,
+        }
         spec = LoadSpec.parse({**load.to_json(), "run": "r1", "target": url, **rest})
         rundir.create(run, spec, instance="benchmark")
         process = subprocess.Popen(

@@ -40,6 +40,7 @@ class LoadSpec:
 
     `rate` is requests a second of both transport streams together; sessions come on top.
     `mix` has weights, not rates. `users` and `chirps` are the highest ids that are seeded.
+    `audit_per_s` is how many acknowledged writes are read back a second.
 
     The load has no usual values here: they would be a second opinion beside those of whoever
     asks, and what was left out by mistake would be measured all the same. Only what is
@@ -63,6 +64,7 @@ class LoadSpec:
     chirps: int
     namespace: str
     service: str
+    audit_per_s: float
     sample_hz: float = 2.0
     watch: bool = True
     database: bool = True
@@ -137,6 +139,7 @@ def _out_of_range(spec: LoadSpec) -> list[str]:
         "'users' is below 1": spec.users >= 1,
         "'chirps' is below 1": spec.chirps >= 1,
         "'sample_hz' is not above 0": 0 < spec.sample_hz < float("inf"),
+        "'audit_per_s' is not above 0": 0 < spec.audit_per_s < float("inf"),
     }
     return [problem for problem, holds in rules.items() if not holds]
 

@@ -87,7 +87,11 @@ async def audit(directory: Path, _: asyncio.Event) -> None:
                 stream.write,
                 stored=lambda refs: store.stored(connection, refs),
                 read_through=lambda wanted: read_back(
-                    transport, wanted, run=spec.run, start=time.monotonic_ns()
+                    transport,
+                    wanted,
+                    run=spec.run,
+                    start=time.monotonic_ns(),
+                    per_s=spec.audit_per_s,
                 ),
             )
 

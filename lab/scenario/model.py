@@ -122,7 +122,7 @@ class Variant:
     because: tuple[Check, ...] = ()
     cause_gone: Moment | None = None
     predicted: Outcome | None = None
-    start: Start = Start()  # noqa: RUF009 - it is frozen
+    start: Start = Start()
 
     @property
     def expected(self) -> Outcome:

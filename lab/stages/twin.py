@@ -22,7 +22,7 @@ from lab.scenario.load import Invariant, Load
 from lab.scenario.model import Start
 from lab.scenario.needs import Need
 from lab.scenario.stage import Stage, UndoLog
-from lab.stages.twin_profile import BASELINE_S, CHIRPS, LOAD, PROFILE, QUIET_S, USERS
+from lab.stages.twin_profile import AUDIT_PER_S, BASELINE_S, CHIRPS, LOAD, PROFILE, QUIET_S, USERS
 from lab.twin import limits
 from lab.twin.database import TwinDatabase
 from lab.twin.datacache import DataCache
@@ -108,6 +108,7 @@ class TwinStage:
             "namespace": NAME,
             "service": "chirps",
             "sample_hz": 4,
+            "audit_per_s": AUDIT_PER_S,
             # The world tells what a cluster's API would.
             "watch": False,
             "database": True,

@@ -29,6 +29,9 @@ PROFILE = MappingProxyType(
 LOAD = MappingProxyType({"rate": 200, "sessions_per_s": 4})
 """A shorter time holds as many requests at a higher rate."""
 
+AUDIT_PER_S = 500
+"""Nothing else is going on by then."""
+
 BASELINE_S = 5
 QUIET_S = 3
 USERS = 2_000

@@ -26,6 +26,7 @@ def content(target: str = "http://127.0.0.1:1", **wanted: Any) -> dict[str, Any]
         "chirps": 300_000,
         "namespace": "chirps",
         "service": "chirps",
+        "audit_per_s": 100.0,
     }
     return {**Asked().to_json(), **about, **wanted}
 

@@ -50,6 +50,7 @@ def spec(**wanted: Any) -> dict[str, Any]:
         "chirps": 10,
         "namespace": "chirps",
         "service": "chirps",
+        "audit_per_s": 100.0,
         "watch": False,
         "database": False,
     }
