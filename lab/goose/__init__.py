@@ -7,10 +7,11 @@ are what goose has, `runner` runs one file, `status` asks, `table` keeps what wa
 
 What goose does not have is off unless `Options` or a file ask for it: a lock on the command
 line, time limits, retries, the floor of releases (`floor`), what a file says about itself
-(`annotations`), places to die at (`crash`).
+(`annotations`), places to die at (`crash`). `measure` tells what a file locks and rewrites.
 """
 
 from lab.goose.annotations import Annotations, Break, Phase, Reversible
+from lab.goose.catalog import RelationLock
 from lab.goose.commands import down, down_to, redo, reset, up, up_by_one
 from lab.goose.crash import CrashPoint, Step, When
 from lab.goose.errors import (
@@ -35,6 +36,7 @@ from lab.goose.errors import (
 from lab.goose.events import Event, OnEvent
 from lab.goose.files import Migration, collect
 from lab.goose.floor import declared_floor, read_floor
+from lab.goose.measure import FileFacts, StatementFacts, measure
 from lab.goose.options import DEFAULTS, Lock, Options
 from lab.goose.parse import Direction, Script, Statement, parse
 from lab.goose.runner import Applied, Reverted
@@ -54,6 +56,7 @@ __all__ = [
     "CrashPoint",
     "Direction",
     "Event",
+    "FileFacts",
     "FloorDiffers",
     "GooseError",
     "Lock",
@@ -70,10 +73,12 @@ __all__ = [
     "Options",
     "OutOfOrder",
     "Phase",
+    "RelationLock",
     "Reversible",
     "Reverted",
     "Script",
     "Statement",
+    "StatementFacts",
     "StatementTimeout",
     "StatusRow",
     "Step",
@@ -83,6 +88,7 @@ __all__ = [
     "declared_floor",
     "down",
     "down_to",
+    "measure",
     "parse",
     "read_floor",
     "redo",
