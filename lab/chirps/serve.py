@@ -1,7 +1,9 @@
 """Run the service until it is told to stop. `python -m lab.chirps serve`
 
 Everything but a mistake in the configuration is survived: without a database the process runs,
-says so in /startupz and /readyz, and tries again.
+says so in /startupz and /readyz, and tries again. A gate (CHIRPS_GATE) may ask for more before
+the start: it stands behind the listener, so that probes are answered while it waits, and
+before the pool, so that a process that waits holds no connections.
 """
 
 import asyncio
@@ -22,9 +24,9 @@ from lab.chirps import (
     logs,
     readiness,
     releases,
-    schema,
     server,
     settings,
+    worker,
 )
 from lab.chirps.app import make_app
 from lab.chirps.bounded import LastResort
@@ -33,6 +35,8 @@ from lab.chirps.discriminator import Discriminator
 from lab.chirps.drain import CLOSE_POOL_S
 from lab.chirps.envelope import Stamp, new_request_id
 from lab.chirps.errors import BadConfiguration, NoSuchRelease, NoSuchTrack, Refused
+from lab.chirps.gate_entry import Entry, make_gate
+from lab.chirps.gate_keeper import Gate, gate_check
 from lab.chirps.liveness import Pulse
 from lab.chirps.migrate import known_schema
 from lab.chirps.protocol import protocol_class
@@ -80,6 +84,11 @@ def find_in_image(asked: Settings) -> tuple[Release, int]:
     except NoSuchTrack as error:
         mistakes.append(f"CHIRPS_TRACK: {error}")
     try:
+        if release is not None:
+            worker.statement_of(release, asked.worker)
+    except BadConfiguration as error:
+        mistakes.extend(f"CHIRPS_WORKER: {each}" for each in error.mistakes)
+    try:
         defects.parse(asked.defect)
     except BadConfiguration as error:
         mistakes.extend(error.mistakes)
@@ -91,7 +100,9 @@ def find_in_image(asked: Settings) -> tuple[Release, int]:
 async def run(
     asked: Settings, release: Release, known_schema: int, listener: socket.socket
 ) -> None:
-    state = make_state(asked, release, known_schema)
+    """Serve until told to stop; raises what the gate ended the process with."""
+    gate = make_gate(asked, release, known_schema)
+    state = make_state(asked, release, known_schema, gate)
     stages, last_resort = Stages(), LastResort()
     http = Server(
         http_config(state),
@@ -100,8 +111,13 @@ async def run(
         graceful_s=asked.graceful_s,
         last_resort=last_resort,
     )
+    entry = Entry(state, gate)
+
+    def end() -> None:
+        http.should_exit = True
+        last_resort.exit_code = 0 if entry.failure is None else entry.failure.exit_code
+
     port = listener.getsockname()[1]
-    await state.pool.open()
     logger.info("serving", extra={"port": port, "code": asked.code, "node": asked.node})
     if state.defects.names:
         logger.warning("defects", extra={"defects": state.defects.names})
@@ -109,13 +125,24 @@ async def run(
     gc.freeze()
     async with asyncio.TaskGroup() as group:
         watchers = [
-            group.create_task(schema.watch(state.schema, state.database)),
+            group.create_task(entry.run(end)),
             group.create_task(readiness.watch(state.readiness)),
             group.create_task(liveness.watch(state.pulse)),
             group.create_task(defects.run(state.defects)),
+            group.create_task(work(entry, state, worker.statement_of(release, asked.worker))),
         ]
         await http.serve(sockets=[listener])
         await server.end(watchers, partial(close_pool, state), stages, last_resort)
+    if entry.failure is not None:
+        raise entry.failure
+
+
+async def work(entry: Entry, state: State, statement: str | None) -> None:
+    """Do what the release does beside requests, as soon as there is a pool; None is nothing."""
+    await entry.opened.wait()
+    if statement is not None:
+        author = state.settings.application_name
+        await worker.watch(worker.Work(), state.database, statement, author=author)
 
 
 async def close_pool(state: State) -> None:
@@ -123,12 +150,15 @@ async def close_pool(state: State) -> None:
     await state.pool.close(timeout=within_s)
 
 
-def make_state(asked: Settings, release: Release, known_schema: int) -> State:
+def make_state(
+    asked: Settings, release: Release, known_schema: int, gate: Gate | None = None
+) -> State:
     reach, pulse, private = Reach(), Pulse(), Discriminator()
     wrong = defects.parse(asked.defect)
     pool = make_pool(asked, reach)
     database = defects.database_with(wrong, pool, reach)
     checks = [
+        *(() if gate is None else (gate_check(gate),)),
         *dependencies.all_checks(
             database, reach, pulse, private, partial(discriminator.look, asked)
         ),
