@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from lab.scenario.evidence import requested
+from lab.faults.effect import after_request
 from lab.scenario.history import History
 
 
@@ -21,17 +21,22 @@ class SetImage:
     """Roll out `release`; `previous` is what runs before, and again after recovery.
 
     `variables` are policies of the new template (CHIRPS_GATE, ...); None keeps those set.
-    `previous_variables` are those of before, where they are changed.
+    `previous_variables` are those of before, where they are changed. The same release a
+    second time is another `attempt`. While the rollout is paused, no pod is made of it:
+    `makes_pods` False says so.
     """
 
     release: str
     previous: str = "v1"
     variables: Mapping[str, str] | None = None
     previous_variables: Mapping[str, str] | None = None
+    attempt: int = 1
+    makes_pods: bool = True
 
     @property
     def name(self) -> str:
-        return f"set image {self.release}"
+        again = f" (attempt {self.attempt})" if self.attempt > 1 else ""
+        return f"set image {self.release}{again}"
 
     @property
     def lasting(self) -> bool:
@@ -49,12 +54,10 @@ class SetImage:
 
     def is_observed(self, history: History) -> bool:
         """The Deployment's template names the release, and a pod of it was made."""
-        since = requested(history, self.name)
-        if since is None:
-            return False
+        kinds = ("deployment", "pod") if self.makes_pods else ("deployment",)
         return all(
-            any(e["release"] == self.release and e["t"] >= since for e in history.of(kind))
-            for kind in ("deployment", "pod")
+            any(e["release"] == self.release for e in after_request(history, self.name, kind))
+            for kind in kinds
         )
 
     def recover(self, stage: CanSetImage) -> None:
@@ -62,5 +65,7 @@ class SetImage:
 
     @property
     def _before(self) -> Mapping[str, str] | None:
-        """What has to be set again; nothing where nothing was changed."""
-        return None if self.variables is None else dict(self.previous_variables or {})
+        """What the template's policies were: none but those told, when they are changed."""
+        if self.variables is None:
+            return None
+        return dict(self.previous_variables or {})

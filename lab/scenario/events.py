@@ -111,6 +111,14 @@ _ADDED: Mapping[str, Fields] = {
     "note": {"text": _TEXT},
     "lost": {"what": _TEXT},
     "clock": {"offset": _INT, "bound": _INT},
+    # What faults did, as the stage saw it.
+    "refused": {"what": _TEXT, "message": _TEXT},
+    "hold": {"name": _TEXT, "what": _TEXT, "message": _TEXT},
+    "terminated": {"application": _TEXT, "backends": _INT},
+    "sql": {"name": _TEXT},
+    "eviction": {"pod": _TEXT, "status": _INT, "message": _TEXT},
+    "drain": {"node": _TEXT, "what": _TEXT, "message": _TEXT},
+    "secret": {"release": _TEXT, "what": _TEXT},
 }
 """What engine and stage write beside it."""
 

@@ -118,11 +118,19 @@ class ClusterStage:
             self.observer.forget(self.run)
             self.run = ""
 
-    def migrate(self, track: str, to: int | None, release: str) -> None:
+    def migrate(
+        self,
+        track: str,
+        to: int | None,
+        release: str,
+        *,
+        options: Sequence[str] = (),
+        job: str = "",
+    ) -> None:
         """Start a Job that migrates `track` up to a version, from the image of a release."""
         target = ("--to", str(to)) if to is not None else ()
-        arguments = ("migrate", "up", "--track", track, *target, "--json")
-        name = f"migrate-{track}" + (f"-{to}" if to is not None else "")
+        arguments = ("migrate", "up", "--track", track, *target, *options, "--json")
+        name = job or f"migrate-{track}" + (f"-{to}" if to is not None else "")
         jobs.start(self.client, Job(name, release, arguments))
 
     def clear_migration(self) -> None:

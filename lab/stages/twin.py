@@ -22,10 +22,12 @@ from lab.scenario.load import Invariant, Load
 from lab.scenario.model import Start
 from lab.scenario.needs import Need
 from lab.scenario.stage import Stage, UndoLog
+from lab.stages.own_events import OwnEvents
 from lab.stages.twin_profile import AUDIT_PER_S, BASELINE_S, CHIRPS, LOAD, PROFILE, QUIET_S, USERS
 from lab.twin import limits
 from lab.twin.database import TwinDatabase
 from lab.twin.datacache import DataCache
+from lab.twin.deployment import RolloutRefused
 from lab.twin.observer import TwinObserver
 from lab.twin.startstate import Size
 from lab.twin.workplace import Workplace
@@ -78,7 +80,10 @@ class TwinStage:
     clock: Clock | None = None
     run: str = ""
     _facts: dict[str, Any] = field(default_factory=dict)
-    _own: list[Event] = field(default_factory=list)
+    own: OwnEvents = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.own = OwnEvents(self.now)
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -116,22 +121,14 @@ class TwinStage:
         self.run = run
         self.observer.begin(spec)
         self.clock = self.observer.measure_clock()
-        self._own.append(
-            {
-                "kind": "clock",
-                "t": self.now(),
-                "offset": self.clock.offset,
-                "bound": self.clock.bound,
-            }
-        )
+        self.own.tell("clock", offset=self.clock.offset, bound=self.clock.bound)
         self.machine.world.ask("watch", run=run, instance=self.observer.instance)
 
     def now(self) -> int:
         return self.clock.now() if self.clock else time.monotonic_ns()
 
     def read(self) -> Sequence[Event]:
-        own, self._own = self._own, []
-        return [*own, *self.machine.world.read(), *self.observer.read(self.run)]
+        return [*self.own.take(), *self.machine.world.read(), *self.observer.read(self.run)]
 
     def stop(self) -> None:
         self.observer.stop(self.run)
@@ -153,9 +150,20 @@ class TwinStage:
             self.run = ""
         self.machine.world.ask("stop", bound_s=STOP_BOUND_S)
 
-    def migrate(self, track: str, to: int | None, release: str) -> None:
+    def migrate(
+        self,
+        track: str,
+        to: int | None,
+        release: str,
+        *,
+        options: Sequence[str] = (),
+        job: str = "",
+    ) -> None:
         """Start a Job that migrates `track` up to a version, as `release`."""
-        self.machine.world.ask("migrate", track=track, to=to, release=release)
+        given = list(options)
+        self.machine.world.ask(
+            "migrate", track=track, to=to, release=release, options=given, job=job
+        )
 
     def clear_migration(self) -> None:
         self.machine.world.ask("clear_migration")
@@ -164,6 +172,25 @@ class TwinStage:
         """Tell the Deployment to run another release; the world does the rest."""
         policies = None if variables is None else dict(variables)
         self.machine.world.ask("set_image", release=release, variables=policies)
+
+    def pause(self) -> None:
+        self.machine.world.ask("pause")
+
+    def resume(self) -> None:
+        self.machine.world.ask("resume")
+
+    def undo_rollout(self) -> None:
+        """Put the earlier template back, or tell why the Deployment refuses."""
+        try:
+            self.machine.world.ask("undo")
+        except RolloutRefused as exc:
+            self.own.tell("refused", what="undo", message=exc.message)
+
+    def scale(self, replicas: int) -> None:
+        self.machine.world.ask("scale", replicas=replicas)
+
+    def set_strategy(self, max_surge: int | str, max_unavailable: int | str) -> None:
+        self.machine.world.ask("set_strategy", max_surge=max_surge, max_unavailable=max_unavailable)
 
     def _tell_world_to_start(self, start: Start, *, nice: int) -> None:
         database, workplace = self.machine.database, self.machine.workplace

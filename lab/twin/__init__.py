@@ -23,11 +23,14 @@ wait_ready        {within_s}
                   -> {}
 set_image         {release, [variables]}           -> {generation}
 scale             {replicas}                       -> {generation}
+set_strategy      {max_surge, max_unavailable}     -> {generation}
+                  Counts or percentages ("25%").
 pause, resume     {}                               -> {generation}
 undo              {}                               -> {generation, release}
                   Error RolloutRefused while paused, and without an older template.
-migrate           {track, [to], release}           -> {job}
+migrate           {track, [to], release, [options], [job]} -> {job}
                   Remove a Job of that name, start a new one; do not wait for its end.
+                  `options` is a list of those of `chirps migrate up`, `job` another name.
 clear_migration   {}                               End and remove all Jobs. -> {}
 signal_pod        {pod, signal}                    -> {}
                   A signal by name ("SIGSTOP") to all processes of the pod's container.

@@ -8,6 +8,7 @@ from typing import Any
 from lab.errors import InvalidValue, ServiceNotReady
 from lab.twin.deployment import Deployment
 from lab.twin.environment import read_given, variables
+from lab.twin.jobs import arguments, job_name
 from lab.twin.pods import Pod
 from lab.twin.spec import Template, Variables, read_spec
 from lab.twin.world import World, log_name
@@ -73,6 +74,10 @@ async def scale(world: World, told: Told) -> Answer:
     return _tell(world, lambda found: found.scale(replicas))
 
 
+async def set_strategy(world: World, told: Told) -> Answer:
+    return _tell(world, lambda found: found.set_strategy(told))
+
+
 async def pause(world: World, _told: Told) -> Answer:
     return _tell(world, Deployment.pause)
 
@@ -93,7 +98,10 @@ def _tell(world: World, change: Callable[[Deployment], Deployment]) -> Answer:
 
 async def migrate(world: World, told: Told) -> Answer:
     to = None if told.get("to") is None else _number(told, "to", None)
-    return {"job": await world.migrate(_text(told, "track"), to, _text(told, "release"))}
+    track, options = _text(told, "track"), _texts(told, "options")
+    name = str(told.get("job") or job_name(track, to))
+    given = arguments(track, to, options)
+    return {"job": await world.migrate(name, given, _text(told, "release"))}
 
 
 async def clear_migration(world: World, _told: Told) -> Answer:
@@ -179,8 +187,8 @@ async def stop(world: World, _told: Told) -> Answer:
 COMMANDS: Mapping[str, Command] = {
     command.__name__: command
     for command in (
-        start, wait_ready, set_image, scale, pause, resume, undo, migrate, clear_migration,
-        signal_pod, delete_pod, watch, unwatch, facts, pods, stop,
+        start, wait_ready, set_image, scale, set_strategy, pause, resume, undo, migrate,
+        clear_migration, signal_pod, delete_pod, watch, unwatch, facts, pods, stop,
     )
 }  # fmt: skip
 SLOW = frozenset({"wait_ready", "migrate", "clear_migration", "stop"})
@@ -206,6 +214,13 @@ def _text(told: Told, name: str) -> str:
     if not isinstance(value, str) or not value:
         raise InvalidValue(f"{name} is {value!r}: it must be a text")
     return value
+
+
+def _texts(told: Told, name: str) -> tuple[str, ...]:
+    value = told.get(name) or []
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise InvalidValue(f"{name} is {value!r}: it must be a list of texts")
+    return tuple(value)
 
 
 def _number(told: Told, name: str, default: int | None) -> int:

@@ -9,13 +9,14 @@ time that `next_look` tells.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from lab.errors import InvalidValue
 from lab.twin import conditions, replicaset, scaling
 from lab.twin.conditions import Condition, Status
 from lab.twin.replicaset import Pod, ReplicaSet
 from lab.twin.scaling import Sets, resized
-from lab.twin.spec import Spec, Template, Variables, with_replicas
+from lab.twin.spec import Spec, Template, Variables, with_replicas, with_strategy
 
 
 class RolloutRefused(InvalidValue):
@@ -57,6 +58,10 @@ class Deployment:
 
     def scale(self, replicas: int) -> "Deployment":
         return self.told(with_replicas(self.spec, replicas))
+
+    def set_strategy(self, told: Mapping[str, Any]) -> "Deployment":
+        """Change max_surge and max_unavailable; raises InvalidValue for what they cannot be."""
+        return self.told(with_strategy(self.spec, told))
 
     def pause(self) -> "Deployment":
         return self.told(replace(self.spec, paused=True))

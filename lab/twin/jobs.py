@@ -7,6 +7,7 @@ backoffLimit 0 and restartPolicy Never: the first failure is the end
 import asyncio
 import signal
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -98,11 +99,10 @@ class Jobs:
     def __contains__(self, name: str) -> bool:
         return name in self._found
 
-    def start(self, track: str, to: int | None, *, release: str, node: str) -> Job:
+    def start(self, name: str, arguments: Sequence[str], *, release: str, node: str) -> Job:
         """Start a migration; one of its name must have been removed before."""
-        name = job_name(track, to)
         assert name not in self._found, name
-        job = Job(name, f"{name}-{suffix()}", release, node, arguments(track, to))
+        job = Job(name, f"{name}-{suffix()}", release, node, tuple(arguments))
         # At once: a world that is stopped before the task has run could start nothing.
         job.container = container = self._world.launch_job(job)
         self._world.event(NORMAL, "SuccessfulCreate", f"Job/{name}", f"Created pod: {job.pod}")
@@ -137,6 +137,6 @@ def job_name(track: str, to: int | None) -> str:
     return f"migrate-{track}" + (f"-{to}" if to is not None else "")
 
 
-def arguments(track: str, to: int | None) -> tuple[str, ...]:
+def arguments(track: str, to: int | None, options: Sequence[str] = ()) -> tuple[str, ...]:
     target = ("--to", str(to)) if to is not None else ()
-    return ("migrate", "up", "--track", track, *target, "--json")
+    return ("migrate", "up", "--track", track, *target, *options, "--json")

@@ -110,9 +110,7 @@ def read_spec(profile: Mapping[str, Any], template: Template) -> Spec:
     """Return the spec, or raise InvalidValue with every mistake."""
     reader = Reader(profile)
     replicas = reader.number("replicas", 1, low=0, high=100)
-    surge, unavailable = reader.amount("max_surge"), reader.amount("max_unavailable")
-    if _is_zero(surge) and _is_zero(unavailable):
-        reader.mistakes.append("max_surge and max_unavailable must not both be 0")
+    surge, unavailable = read_strategy(reader)
     spec = Spec(
         template=template,
         replicas=int(replicas),
@@ -133,8 +131,7 @@ def read_spec(profile: Mapping[str, Any], template: Template) -> Spec:
     if spec.progress_deadline_s <= spec.min_ready_s:
         # https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#progress-deadline-seconds
         reader.mistakes.append("progress_deadline_seconds must be more than min_ready_seconds")
-    if reader.mistakes:
-        raise InvalidValue("the profile has mistakes: " + "; ".join(reader.mistakes))
+    reader.refuse("the profile")
     return with_replicas(spec, spec.replicas)
 
 
@@ -142,6 +139,21 @@ def with_replicas(spec: Spec, replicas: int) -> Spec:
     """Return the spec with another number of pods; percentages are resolved again."""
     more, fewer = resolve(spec.surge, spec.unavailable, replicas)
     return replace(spec, replicas=replicas, max_surge=more, max_unavailable=fewer)
+
+
+def with_strategy(spec: Spec, told: Mapping[str, Any]) -> Spec:
+    """Return the spec with another `max_surge` and `max_unavailable`; raises InvalidValue."""
+    reader = Reader(told)
+    surge, unavailable = read_strategy(reader)
+    reader.refuse("the strategy")
+    return with_replicas(replace(spec, surge=surge, unavailable=unavailable), spec.replicas)
+
+
+def read_strategy(reader: "Reader") -> tuple[int | str, int | str]:
+    surge, unavailable = reader.amount("max_surge"), reader.amount("max_unavailable")
+    if _is_zero(surge) and _is_zero(unavailable):
+        reader.mistakes.append("max_surge and max_unavailable must not both be 0")
+    return surge, unavailable
 
 
 def _is_zero(value: int | str) -> bool:
@@ -154,6 +166,11 @@ class Reader:
     def __init__(self, given: Mapping[str, Any]) -> None:
         self._given = given
         self.mistakes: list[str] = []
+
+    def refuse(self, what: str) -> None:
+        """Raise InvalidValue with every mistake, if there is one."""
+        if self.mistakes:
+            raise InvalidValue(f"{what} has mistakes: {'; '.join(self.mistakes)}")
 
     def number(self, name: str, default: float, *, low: float = 0, high: float = 3600) -> float:
         value = self._given.get(name, default)

@@ -15,7 +15,7 @@ from lab.twin.balancer import Balancer
 from lab.twin.container import CHIRPS, Container, Process
 from lab.twin.deployment import Deployment, Scaled, Step
 from lab.twin.environment import Given
-from lab.twin.jobs import Job, Jobs, job_name
+from lab.twin.jobs import Job, Jobs
 from lab.twin.lines import Snapshot, Teller
 from lab.twin.names import suffix
 from lab.twin.pods import NORMAL, Identity, Pod
@@ -151,15 +151,16 @@ class World:
         del running.pods[pod.name]
         self.changed()
 
-    async def migrate(self, track: str, to: int | None, release: str) -> str:
+    async def migrate(self, name: str, arguments: Sequence[str], release: str) -> str:
         """Start a Job; one of that name from before is removed first. Return its name."""
-        running, name = self.running, job_name(track, to)
+        running = self.running
         # Another command may start one of that name meanwhile.
         while name in running.jobs:
             await running.jobs.remove(name)
         if self._running is not running:
             raise InvalidValue("the twin was stopped meanwhile")
-        return running.jobs.start(track, to, release=release, node=emptiest_node(running)).name
+        node = emptiest_node(running)
+        return running.jobs.start(name, arguments, release=release, node=node).name
 
     # What pods and Jobs ask for
 

@@ -1,7 +1,7 @@
 """Faults: an effect is believed when it was seen after the request, and only then."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -24,7 +24,7 @@ def schema(t: int, version: int = 6, bound: int = 0) -> dict[str, Any]:
     return {"kind": "schema", "t": t, "version": version, "bound": bound}
 
 
-def job(t: int, *, name: str = "migrate-x", succeeded: int = 0, failed: bool = False) -> Any:
+def job(t: int, *, name: str = ALL.job, succeeded: int = 0, failed: bool = False) -> Any:
     condition = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}
     counts = {"active": 0, "succeeded": succeeded, "failed": int(failed)}
     conditions = [condition] if failed else []
@@ -48,7 +48,15 @@ class Stage:
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []
 
-    def migrate(self, track: str, to: int | None, release: str) -> None:
+    def migrate(
+        self,
+        track: str,
+        to: int | None,
+        release: str,
+        *,
+        options: Sequence[str] = (),
+        job: str = "",
+    ) -> None:
         self.asked.append(("migrate", track, to, release))
 
     def clear_migration(self) -> None:
@@ -91,13 +99,13 @@ def test_a_migration_to_the_end_is_seen_by_its_job():
 
 def test_a_failed_job_is_told():
     assert isinstance(RENAME, MayFail)
-    told = RENAME.failure(requested(RENAME, job(150, failed=True)))
+    told = RENAME.failure(requested(RENAME, job(150, name=RENAME.job, failed=True)))
 
-    assert told == "job migrate-x failed: BackoffLimitExceeded"
+    assert told == f"job {RENAME.job} failed: BackoffLimitExceeded"
 
 
 def test_a_job_that_failed_before_is_another_ones():
-    assert RENAME.failure(requested(RENAME, job(50, failed=True))) is None
+    assert RENAME.failure(requested(RENAME, job(50, name=RENAME.job, failed=True))) is None
 
 
 def test_a_rollout_is_seen_by_template_and_pod():

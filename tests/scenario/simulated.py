@@ -155,7 +155,15 @@ class SimulatedStage:
 
     # What faults ask.
 
-    def migrate(self, track: str, to: int | None, release: str) -> None:
+    def migrate(
+        self,
+        track: str,
+        to: int | None,
+        release: str,
+        *,
+        options: Sequence[str] = (),
+        job: str = "",
+    ) -> None:
         self.asked.append(("migrate", track, to, release))
         name = f"migrate-{track}-{to}"
         if self.migration_fails:
