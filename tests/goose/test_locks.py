@@ -174,10 +174,13 @@ def test_who_waits_blocking_and_who_builds_an_index_stand_in_each_others_way(
                 while third.execute(WAITING).fetchone() != (1,):
                     pass
 
-    failures.extend(failure_of(connection, files, options, start_second))
+    first = failure_of(connection, files, options, start_second)
     second.join()
 
-    assert [getattr(each, "sqlstate", None) for each in failures] == ["40P01"]
+    victim, *others = [getattr(each, "sqlstate", None) for each in (*first, *failures)]
+    assert victim == "40P01"
+    # If it was the index, an invalid one was left, which the second run then meets.
+    assert others in ([], ["42P07"])
 
 
 def failure_of(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.goose import BadVersionTable, Migration, NoMigrations, OutOfOrder
-from lab.goose.plan import pending, up_to
+from lab.goose.plan import pending, taken_back_to, up_to
 from lab.goose.status import applied_at
 from lab.goose.table import VersionRow, current
 
@@ -73,6 +73,24 @@ def test_a_target_before_the_first_file_is_refused() -> None:
         up_to(migrations(3, 4), 2)
     with pytest.raises(NoMigrations, match="no migration files"):
         up_to((), None)
+
+
+def test_a_version_that_is_there_twice_is_taken_back_once() -> None:
+    rows = (row(2), row(3), row(2), row(1), row(0))
+
+    assert [each.version for each in taken_back_to(migrations(1, 2, 3), rows, 0)] == [2, 3, 1]
+
+
+@settings(deadline=None)
+@given(order=st.permutations(range(1, 7)), to=st.integers(0, 7))
+def test_what_is_taken_back_ends_at_the_first_that_is_not_newer(order: list[int], to: int) -> None:
+    rows = (*(row(version) for version in order), row(0))
+
+    back = [each.version for each in taken_back_to(migrations(*range(1, 7)), rows, to)]
+
+    assert back == order[: len(back)]
+    assert all(version > to for version in back)
+    assert len(back) == len(order) or order[len(back)] <= to
 
 
 def test_the_current_version_is_the_one_applied_last() -> None:
