@@ -15,8 +15,8 @@ class CanStopDatabase(Protocol):
         """Shut it down so that it stays down; do not wait for the effect."""
         ...
 
-    def start_database(self) -> None:
-        """Start it, and return when it answers. One that runs is fine."""
+    def start_database(self, *, wait: bool) -> None:
+        """Start it; `wait` returns when it answers. One that runs is fine."""
         ...
 
 
@@ -50,7 +50,7 @@ class StopDatabase:
         return any(sample.get("error") for sample in samples)
 
     def recover(self, stage: CanStopDatabase) -> None:
-        stage.start_database()
+        stage.start_database(wait=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class StartDatabase:
         return {"start_database": True}
 
     def inject(self, stage: CanStopDatabase) -> None:
-        stage.start_database()
+        stage.start_database(wait=False)
 
     def is_observed(self, history: History) -> bool:
         """A sample of the database was answered."""
@@ -80,4 +80,4 @@ class StartDatabase:
         return any(not sample.get("error") for sample in samples)
 
     def recover(self, stage: CanStopDatabase) -> None:
-        stage.start_database()
+        stage.start_database(wait=True)

@@ -18,8 +18,11 @@ class CanIsolate(Protocol):
         """Drop all packets to and from a node, or to and from the database of other nodes."""
         ...
 
-    def rejoin(self, what: str) -> None:
-        """Let them through again; a second time changes nothing."""
+    def rejoin(self, what: str, *, wait: bool) -> None:
+        """Let them through again; `wait` returns when they are seen to arrive.
+
+        A second time changes nothing.
+        """
         ...
 
 
@@ -58,7 +61,7 @@ class Isolate:
         return _is_missed(history, self.name, self.what)
 
     def recover(self, stage: CanIsolate) -> None:
-        stage.rejoin(self.what)
+        stage.rejoin(self.what, wait=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ class Rejoin:
         return {"rejoin": self.what}
 
     def inject(self, stage: CanIsolate) -> None:
-        stage.rejoin(self.what)
+        stage.rejoin(self.what, wait=False)
 
     def is_observed(self, history: History) -> bool:
         """A sample of the database was answered; of a node, it is Ready."""
@@ -92,7 +95,7 @@ class Rejoin:
         return is_ready_again(history, self.name, self.what)
 
     def recover(self, stage: CanIsolate) -> None:
-        stage.rejoin(self.what)
+        stage.rejoin(self.what, wait=True)
 
 
 def is_not_ready(history: History, fault: str, node: str) -> bool:

@@ -15,8 +15,8 @@ class CanStopAgent(Protocol):
         """Stop the node's agent; its containers go on."""
         ...
 
-    def start_agent(self, node: str) -> None:
-        """Start it, and return when it runs. One that runs is fine."""
+    def start_agent(self, node: str, *, wait: bool) -> None:
+        """Start it; `wait` returns when the node is Ready again. One that runs is fine."""
         ...
 
 
@@ -27,8 +27,8 @@ class CanPowerOff(Protocol):
         """Cut the node's power: nothing on it can say goodbye."""
         ...
 
-    def power_on(self, node: str) -> None:
-        """Boot the node, and return when the cluster says it is Ready. One that is on is fine."""
+    def power_on(self, node: str, *, wait: bool) -> None:
+        """Boot the node; `wait` returns when it is Ready again. One that is on is fine."""
         ...
 
 
@@ -63,7 +63,7 @@ class StopAgent:
         return is_not_ready(history, self.name, self.node)
 
     def recover(self, stage: CanStopAgent) -> None:
-        stage.start_agent(self.node)
+        stage.start_agent(self.node, wait=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +87,13 @@ class StartAgent:
         return {"start_agent": self.node}
 
     def inject(self, stage: CanStopAgent) -> None:
-        stage.start_agent(self.node)
+        stage.start_agent(self.node, wait=False)
 
     def is_observed(self, history: History) -> bool:
         return is_ready_again(history, self.name, self.node)
 
     def recover(self, stage: CanStopAgent) -> None:
-        stage.start_agent(self.node)
+        stage.start_agent(self.node, wait=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class PowerOff:
         return is_not_ready(history, self.name, self.node)
 
     def recover(self, stage: CanPowerOff) -> None:
-        stage.power_on(self.node)
+        stage.power_on(self.node, wait=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +147,10 @@ class PowerOn:
         return {"power_on": self.node}
 
     def inject(self, stage: CanPowerOff) -> None:
-        stage.power_on(self.node)
+        stage.power_on(self.node, wait=False)
 
     def is_observed(self, history: History) -> bool:
         return is_ready_again(history, self.name, self.node)
 
     def recover(self, stage: CanPowerOff) -> None:
-        stage.power_on(self.node)
+        stage.power_on(self.node, wait=True)

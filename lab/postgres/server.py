@@ -151,15 +151,29 @@ class Server:
 
     def stop(self, *, keep_data: bool = False) -> None:
         """Shut it down and remove what it made; does nothing when it is stopped already."""
-        if self._process is not None:
-            end(self._process)
-            wait_gone(self._postmaster)
-            self._process = self._postmaster = None
+        self.shut_down()
         if self._runtime is not None:
             shutil.rmtree(self._runtime)
             self._runtime = None
             if not keep_data:
                 shutil.rmtree(self.data, ignore_errors=True)
+
+    def shut_down(self) -> None:
+        """Shut it down for a while (fast: sessions are ended); nothing is removed."""
+        if self._process is not None:
+            end(self._process)
+            wait_gone(self._postmaster)
+            self._process = self._postmaster = None
+
+    def start_again(self) -> None:
+        """Start it where it was; does nothing while it runs. Raises ServiceNotReady."""
+        assert self._runtime is not None, "the server was never started"
+        if self.is_running:
+            return
+        self.shut_down()
+        self._start_once()
+        if not self._becomes_ready():
+            raise self._failure(f"PostgreSQL in {self.data} did not start again")
 
     def _prepare(self) -> None:
         """Give the server's user its directories and programs it can reach."""
@@ -198,6 +212,9 @@ class Server:
     def _listen(self) -> None:
         """Start it on a port that is free; another program may take that port first."""
         for _ in range(PORT_TRIES):
+            if self.tcp:
+                self.port = free_port()
+            self._log.unlink(missing_ok=True)
             self._start_once()
             if self._becomes_ready():
                 return
@@ -206,8 +223,6 @@ class Server:
         raise self._failure(f"PostgreSQL in {self.data} did not start")
 
     def _start_once(self) -> None:
-        if self.tcp:
-            self.port = free_port()
         settings = {
             **self.settings,
             "listen_addresses": LOOPBACK if self.tcp else "",
@@ -215,7 +230,6 @@ class Server:
             "unix_socket_directories": str(self.socket_directory),
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
-        self._log.unlink(missing_ok=True)
         self._process = self._run("postgres", "-D", str(self.data), *options)
 
     def _becomes_ready(self) -> bool:

@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lab.errors import LabError, NoSpace
+import psycopg
+
+from lab.errors import InvalidValue, LabError, NoSpace
 from lab.files import EDQUOT, ENOSPC
 from lab.postgres import Server, roles, template
 from lab.postgres.roles import DATABASE, SUPERUSER
@@ -85,6 +87,31 @@ class TwinDatabase:
         """Put the service's database back to the start state; who is connected is thrown out."""
         self.run(template.restore())
 
+    def shut_down(self) -> None:
+        """Shut it down for a while: whoever asks is refused, and the data stays."""
+        self._server.shut_down()
+
+    def start_again(self) -> None:
+        """Start it where it was; does nothing while it runs. Raises ServiceNotReady."""
+        self._server.start_again()
+
+    def mend(self) -> None:
+        """Take back what was done to it, whatever it was."""
+        self.start_again()
+        for role in self._roles:
+            self._restore_password(role)
+
+    def spoil_password(self, release: str) -> None:
+        """Give who logs in as the release a wrong password; the right one is kept beside it."""
+        file = self._file_of(release)
+        right = kept_beside(file)
+        if not right.exists():
+            file.replace(right)
+        write_secret(file, "wrong-" + secrets.token_urlsafe(24))
+
+    def restore_password(self, release: str) -> None:
+        self._restore_password(roles.release_role(release))
+
     @property
     def is_running(self) -> bool:
         return self._server.is_running
@@ -116,6 +143,11 @@ class TwinDatabase:
         Raises DatabaseRefused with the SQLSTATE.
         """
         execute(self._server, statements, database=database)
+
+    def connect(self, application: str) -> "psycopg.Connection[Any]":
+        """Return the superuser's connection to the service's database, with autocommit."""
+        given = self._server.connection(DATABASE)
+        return psycopg.connect(**given, application_name=application, autocommit=True)
 
     def value(self, sql: str, *, database: str = DATABASE) -> Any:
         """Return the first field of the first row, None without rows; raises DatabaseRefused."""
@@ -162,6 +194,22 @@ class TwinDatabase:
 
     def _password_file(self, role: str) -> Path:
         return self._workplace.directory("passwords") / role
+
+    def _file_of(self, release: str) -> Path:
+        role = roles.release_role(release)
+        if role not in self._roles:
+            raise InvalidValue(f"the twin's database has no role for release {release!r}")
+        return self._password_file(role)
+
+    def _restore_password(self, role: str) -> None:
+        right = kept_beside(self._password_file(role))
+        if right.exists():
+            right.replace(self._password_file(role))
+
+
+def kept_beside(file: Path) -> Path:
+    """Return where the right password is while a wrong one is in its place."""
+    return file.with_name(f"{file.name}.right")
 
 
 def write_secret(path: Path, secret: str) -> None:

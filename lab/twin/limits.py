@@ -21,7 +21,8 @@ LACKS: Mapping[str, str] = MappingProxyType(
         "missing but the code",
         "resources": "processes share this machine's CPU and memory: no requests, limits, "
         "throttling or OOM kill by a limit",
-        "secrets": "no Secret or ConfigMap is mounted, so none can be missing, wrong or renewed",
+        "secrets": "no Secret or ConfigMap is mounted: a release's password is a file, which can "
+        "be wrong, and nothing else can be missing, wrong or renewed",
         "disks": "PostgreSQL has a directory and no volume that belongs to a node",
     }
 )
