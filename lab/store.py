@@ -3,11 +3,13 @@
     <state>/runs/<scenario>/<YYYYMMDDTHHMMSSZ>/run.json
                                               <variant>/history.jsonl
                                               <variant>/verdict.json
+                                              _invalid/<variant>/<try>/...
     <state>/runs/<scenario>/latest            a link, for people and their shells
 
 The name of a run is the second in which it began, in UTC; a second run of the same second
 gets `-2` behind it, since making the directory decides who was first. A directory without
-run.json is what a crash left, and no run.
+run.json is what a crash left, and no run. `_invalid` holds what was played once more because
+it proved nothing.
 """
 
 import itertools
@@ -27,6 +29,8 @@ from lab.scenario.verdict import Verdict
 
 RUN, HISTORY, VERDICT = "run.json", "history.jsonl", "verdict.json"
 LATEST = "latest"
+# No variant can have this name.
+INVALID = "_invalid"
 TOLD = ("stage", "distribution", "version", "clock", "seed")
 _NAME = re.compile(r"(\d{8}T\d{6}Z)(?:-(\d+))?")
 _WORD = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -49,6 +53,11 @@ class Run:
 
     def verdict(self, variant: str) -> Path:
         return self.path / variant / VERDICT
+
+    def tries(self, variant: str) -> int:
+        """Return how often `variant` was begun, the tries that proved nothing among them."""
+        aside = len(list(self.path.glob(f"{INVALID}/{variant}/*/{HISTORY}")))
+        return aside + self.history(variant).exists()
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -116,6 +125,12 @@ class Store:
         write_atomic(path, b"", owner=self._owner, mode=0o644)
         return path
 
+    def set_aside(self, run: Run, variant: str) -> Path:
+        """Move what proved nothing away, so that `variant` can begin anew; return where it is."""
+        folder = make_dir(run.path / INVALID / variant, owner=self._owner)
+        # In one step: a crash leaves it here or there.
+        return run.history(variant).parent.rename(folder / str(run.tries(variant)))
+
     def write_verdict(self, run: Run, verdict: Verdict) -> Path:
         """Write the verdict of its variant, replacing an older one in one step."""
         path = run.verdict(verdict.variant)
@@ -142,7 +157,12 @@ class Store:
         return [self._object(run, variant) for variant in run.variants]
 
     def _object(self, run: Run, variant: str) -> dict[str, Any]:
-        begun = {"scenario": run.scenario, "variant": variant, **_first_told(run.history(variant))}
+        begun = {
+            "scenario": run.scenario,
+            "variant": variant,
+            **_first_told(run.history(variant)),
+            "tries": run.tries(variant),
+        }
         try:
             verdict = self.read_verdict(run, variant)
         except (NoSuchRun, HistoryDamaged):

@@ -10,6 +10,7 @@ from lab.cli import (
     _output,
     access,
     artifacts,
+    ci,
     doctor,
     down,
     node,
@@ -47,6 +48,7 @@ app.command(context_settings=access.PASS_ON)(service.chirps)
 app.command()(power.stop)
 app.command()(power.start)
 app.command()(down.down)
+app.command()(ci.ci)
 app.add_typer(node.app, name="node")
 app.add_typer(scenario.app, name="scenario")
 app.add_typer(report.app, name="report")

@@ -1,12 +1,18 @@
 """lab scenario: list what can be played, show one, play one."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab.cli import _output
+from lab.cli import _output, _series
 from lab.cli._options import Json, Name, Runs, Scenarios
+from lab.cli._series import Retry, TimeBudget
+from lab.errors import BadInput
+
+if TYPE_CHECKING:
+    from lab.paths import Paths
+    from lab.store import Store
 
 app = typer.Typer(no_args_is_help=True, help="Scripted failures: list, show, play.")
 
@@ -85,7 +91,17 @@ def show(scenario: Scenario, scenarios: Scenarios = None, json: Json = False) ->
 
 @app.command()
 def run(
-    scenario: Scenario,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="SCENARIO...",
+            help="As lab scenario list names them.",
+            autocompletion=complete_scenario,
+        ),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Play all scenarios that the stage can show.")
+    ] = False,
     name: Name = "lab",
     variant: Annotated[
         str,
@@ -102,35 +118,71 @@ def run(
             autocompletion=complete_stage,
         ),
     ] = "sandbox",
+    repeat: Annotated[
+        int,
+        typer.Option(
+            "--repeat", min=1, help="How often to play each; where they disagree, it is FLAKY."
+        ),
+    ] = 1,
+    budget: TimeBudget = None,
+    retry: Retry = True,
     scenarios: Scenarios = None,
     runs: Runs = None,
     json: Json = False,
 ) -> None:
-    """Play a scenario, under traffic, and judge what happened.
+    """Play scenarios, under traffic, and judge what happened.
 
-    Exit code 0 when everything came as predicted, 1 when not, 3 when the run proves nothing.
+    Exit code 0 when everything came as predicted, 1 when not, 3 when the run proves nothing; of
+    several runs the worst: 4, 1, 3, 0.
 
     Examples:
 
         sudo lab scenario run half-migrated-rename
 
-        lab scenario run half-migrated-rename --stage twin
+        lab scenario run half-migrated-rename --stage twin --repeat 3
+
+        lab scenario run --all --stage twin --budget 10m
 
         sudo lab scenario run half-migrated-rename --variant careful --json
     """
     from lab.cli.report import open_store
     from lab.paths import find_paths
+
+    if every == bool(names):
+        raise BadInput("say which scenarios to play, or --all", hint="lab scenario list")
+    paths, store = find_paths(), open_store(runs)
+    folder = scenarios_folder(scenarios)
+    choice = _series.choose(paths, folder, names or (), stage=stage, lab_name=name)
+    if len(names or ()) == 1 and repeat == 1 and budget is None:
+        code = _play_one(choice, variant, store, paths, retry=retry, json=json)
+    else:
+        options = _series.Options(repeat, budget, retry, json)
+        code = _series.play(choice, variant, store, paths, options)
+    if code:
+        raise typer.Exit(code)
+
+
+def _play_one(
+    choice: _series.Choice,
+    variant: str,
+    store: "Store",
+    paths: "Paths",
+    *,
+    retry: bool,
+    json: bool,
+) -> int:
+    """Play one run, show all of it, and return the exit code."""
     from lab.report.files import write_page
-    from lab.scenario import loader
-    from lab.stages import choice
     from lab.stages import play as playing
 
-    loaded = loader.load(scenarios_folder(scenarios), scenario)
+    (loaded,), progress = choice.loaded, _output.make_progress()
     variants = playing.choose(loaded.scenario, variant)
-    paths, progress = find_paths(), _output.make_progress()
-    place = choice.place_of(paths, stage, loaded.scenario, lab_name=name, progress=progress)
-    store = open_store(runs)
-    played = playing.play(place, loaded, variants, store=store, progress=progress)
+    run = playing.Playing(store, progress, may_retry=lambda _: retry)
+    played = run.play(choice.place, loaded, variants)
+    for judged in played.judged:
+        for reasons in judged.invalid:
+            told = f"a first try proved nothing ({'; '.join(reasons)}), so it was played once more"
+            _output.note(f"{judged.verdict.variant}: {told}")
     with progress.task("Writing the report"):
         page = write_page(played.run.path, owner=paths.caller)
     if json:
@@ -139,5 +191,4 @@ def run(
         from lab.report import terminal, view
 
         _output.show_rich(terminal.renderable(view.load(played.run.path), page=str(page)))
-    if played.exit_code:
-        raise typer.Exit(played.exit_code)
+    return played.exit_code

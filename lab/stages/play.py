@@ -1,21 +1,22 @@
-"""Play variants of a scenario in a place, judge each, and keep everything as a run."""
+"""Play variants of a scenario in a place, judge each, and keep everything as a run.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+A variant whose run proved nothing may be played once more, and only that one: a verdict that is
+not liked stays. The first try is kept beside the run, and the history of the second says so.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from lab.errors import (
-    EXIT_INVALID,
-    EXIT_NOT_AS_PREDICTED,
-    BadInput,
-    HistoryDamaged,
-    NoSuchRun,
-)
+from lab.errors import BadInput, HistoryDamaged, NoSuchRun
 from lab.progress import Progress
-from lab.scenario import judge, runner
+from lab.scenario import judge, runner, tally
+from lab.scenario.events import Event
 from lab.scenario.history import History, Recorder
 from lab.scenario.loader import Loaded
 from lab.scenario.model import Scenario, Variant
+from lab.scenario.runner import Bounds
+from lab.scenario.tape import Clock, Sink
 from lab.scenario.verdict import Outcome, Verdict
 from lab.stages.narrate import Narrator
 from lab.stages.place import Ground, Place
@@ -23,6 +24,16 @@ from lab.store import Run, Store
 
 FORMAT = 1
 BOTH = "both"
+TRIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One variant of a stored run; `invalid`: why each earlier try of it proved nothing."""
+
+    run: Run
+    verdict: Verdict
+    invalid: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +41,19 @@ class Played:
     """A stored run and what was said about each variant of it, in the order of playing."""
 
     run: Run
-    verdicts: tuple[Verdict, ...]
+    judged: tuple[Judged, ...]
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        return tuple(each.verdict for each in self.judged)
 
     @property
     def exit_code(self) -> int:
-        """A wrong prediction counts more than a run that proves nothing, and both than none."""
         return exit_code(self.verdicts)
 
 
 def exit_code(verdicts: Sequence[Verdict]) -> int:
-    if any(not v.as_predicted and v.outcome is not Outcome.INVALID for v in verdicts):
-        return EXIT_NOT_AS_PREDICTED
-    return EXIT_INVALID if any(v.outcome is Outcome.INVALID for v in verdicts) else 0
+    return tally.worst(map(tally.code_of, verdicts))
 
 
 def choose(scenario: Scenario, name: str) -> tuple[Variant, ...]:
@@ -58,22 +70,102 @@ def choose(scenario: Scenario, name: str) -> tuple[Variant, ...]:
     )
 
 
-def play(
-    place: Place,
-    loaded: Loaded,
-    variants: Sequence[Variant],
-    *,
-    store: Store,
-    progress: Progress,
-) -> Played:
-    """Play the variants one after the other in `place`, which can show the scenario.
+@dataclass(frozen=True, slots=True)
+class Playing:
+    """How variants are played, wherever that is.
 
-    Raises LabError when the lab could not do its work; what was judged before that is kept.
+    `may_retry` is asked before a variant that proved nothing is played once more. `begun` is
+    told the stored run before its first variant, `judged` each variant when it was judged.
+    `bounds` and `clock` are those of `lab.scenario.runner`.
     """
-    with place.enter() as ground:
-        run = store.create(loaded.scenario.name, describe(loaded, ground))
-        verdicts = [_play(ground, loaded.scenario, each, run, store, progress) for each in variants]
-        return Played(run, tuple(verdicts))
+
+    store: Store
+    progress: Progress
+    may_retry: Callable[[Variant], bool] = lambda _variant: True
+    begun: Callable[[Run], None] = lambda _run: None
+    judged: Callable[[Judged], None] = lambda _judged: None
+    bounds: Bounds | None = None
+    clock: Clock | None = None
+
+    def play(self, place: Place, loaded: Loaded, variants: Sequence[Variant]) -> Played:
+        """Play the variants one after the other in `place`, which can show the scenario.
+
+        Raises LabError when the lab could not do its work; what was judged before that is kept.
+        """
+        with place.enter() as ground:
+            return self.play_on(ground, loaded, variants)
+
+    def play_on(self, ground: Ground, loaded: Loaded, variants: Sequence[Variant]) -> Played:
+        """Play the variants on a ground that was entered; raises as `play` does."""
+        run = self.store.create(loaded.scenario.name, describe(loaded, ground))
+        self.begun(run)
+        found = []
+        for variant in variants:
+            found.append(self._play(ground, loaded.scenario, variant, run))
+            self.judged(found[-1])
+        return Played(run, tuple(found))
+
+    def _play(self, ground: Ground, scenario: Scenario, variant: Variant, run: Run) -> Judged:
+        invalid: list[tuple[str, ...]] = []
+        while True:
+            verdict = self._try(ground, scenario, variant, run, invalid)
+            is_last = len(invalid) + 1 == TRIES
+            if verdict.outcome is not Outcome.INVALID or is_last or not self.may_retry(variant):
+                return Judged(run, verdict, tuple(invalid))
+            invalid.append(verdict.reasons)
+            self.store.set_aside(run, variant.name)
+
+    def _try(
+        self,
+        ground: Ground,
+        scenario: Scenario,
+        variant: Variant,
+        run: Run,
+        invalid: Sequence[Sequence[str]],
+    ) -> Verdict:
+        path = self.store.begin_variant(run, variant.name)
+        stage, undo_log = ground.prepare()
+        # An id of its own for each try: the observer may still know the other.
+        again = f"-{len(invalid) + 1}" if invalid else ""
+        with (
+            Recorder(path) as recorder,
+            Narrator(f"{variant.name}{', once more' * bool(invalid)}", self.progress) as narrator,
+        ):
+            runner.play(
+                scenario,
+                variant,
+                run=f"{run.name}-{variant.name}{again}".lower(),
+                stage=stage,
+                sink=Preface(recorder, [_once_more(reasons) for reasons in invalid]),
+                undo_log=undo_log,
+                listener=narrator,
+                bounds=self.bounds,
+                clock=self.clock,
+            )
+        ground.let_be()
+        # Judged from what is on the disk, which is all that `lab report recheck` will have.
+        verdict = judge.judge(scenario, variant, History.read(path))
+        self.store.write_verdict(run, verdict)
+        return verdict
+
+
+def _once_more(reasons: Sequence[str]) -> str:
+    return f"played once more, since a try before this proved nothing: {'; '.join(reasons)}"
+
+
+@dataclass(slots=True)
+class Preface:
+    """A sink that writes notes behind the first event, which tells what run it is."""
+
+    sink: Sink
+    notes: list[str] = field(default_factory=list)
+
+    def append(self, events: Iterable[Event]) -> None:
+        batch = list(events)
+        if batch:
+            t, notes, self.notes = batch[0]["t"], self.notes, []
+            batch[1:1] = [{"kind": "note", "t": t, "text": text} for text in notes]
+        self.sink.append(batch)
 
 
 def describe(loaded: Loaded, ground: Ground) -> dict[str, Any]:
@@ -91,28 +183,6 @@ def describe(loaded: Loaded, ground: Ground) -> dict[str, Any]:
         "evidence": list(guide.evidence),
         **ground.about,
     }
-
-
-def _play(
-    ground: Ground, scenario: Scenario, variant: Variant, run: Run, store: Store, progress: Progress
-) -> Verdict:
-    path = store.begin_variant(run, variant.name)
-    stage, undo_log = ground.prepare()
-    with Recorder(path) as sink, Narrator(variant.name, progress) as narrator:
-        runner.play(
-            scenario,
-            variant,
-            run=f"{run.name}-{variant.name}".lower(),
-            stage=stage,
-            sink=sink,
-            undo_log=undo_log,
-            listener=narrator,
-        )
-    ground.let_be()
-    # Judged from what is on the disk, which is all that `lab report recheck` will have.
-    verdict = judge.judge(scenario, variant, History.read(path))
-    store.write_verdict(run, verdict)
-    return verdict
 
 
 def recheck(loaded: Loaded, run: Run, *, store: Store) -> tuple[tuple[Verdict, bool], ...]:

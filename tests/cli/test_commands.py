@@ -28,6 +28,7 @@ COMMANDS = (
     ["stop"],
     ["start"],
     ["down"],
+    ["ci"],
     ["node", "add"],
     ["node", "remove"],
     ["artifacts", "build"],

@@ -58,7 +58,7 @@ def test_an_observer_that_is_killed_makes_the_run_invalid(served: Served) -> Non
     running = threading.Thread(target=kill_in_baseline, args=(served, observer))
     running.start()
 
-    done = served.run("quick", "--variant", "careful", "--json")
+    done = served.run("quick", "--variant", "careful", "--no-retry", "--json")
 
     running.join()
     (told,) = json.loads(done.stdout)
@@ -153,7 +153,7 @@ def test_a_release_whose_image_is_missing_makes_the_run_invalid_and_deploy_mends
     for node in ("n3", "n4", "n5", "n6"):
         served.home.must("ssh", node, *IMAGES, "rm", "--sync", "lab.local/chirps:v1b")
 
-    done = served.run("without-image", "--variant", "careful", "--json")
+    done = served.run("without-image", "--variant", "careful", "--no-retry", "--json")
     served.home.must("deploy")
 
     (told,) = json.loads(done.stdout)

@@ -1,0 +1,296 @@
+"""Play many runs and show each as it ends: what `lab scenario run` and `lab ci` share."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lab.cli import _output
+from lab.errors import Interrupted, LabError
+
+if TYPE_CHECKING:
+    from lab.paths import Paths
+    from lab.scenario.loader import Loaded
+    from lab.scenario.tally import Case, Flaky
+    from lab.stages.place import Place
+    from lab.stages.series import Planned
+    from lab.store import Store
+
+NOT_BEGUN = "it was not begun yet"
+_TIME = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
+
+
+def read_time(text: str) -> float:
+    """Return the seconds that `10m`, `1h30m`, `90s` or `90` mean."""
+    found = _TIME.fullmatch(text.strip())
+    hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
+    total = hours * 3600 + minutes * 60 + seconds
+    if not total:
+        raise typer.BadParameter(f"{text!r} is no time; one is 10m, 90s or 1h30m")
+    return float(total)
+
+
+TimeBudget = Annotated[
+    float | None,
+    typer.Option(
+        "--budget",
+        help="How long it may take, as 10m: the shortest are played first, and what would not "
+        "fit is left out and told.",
+        metavar="TIME",
+        parser=read_time,
+    ),
+]
+Retry = Annotated[
+    bool,
+    typer.Option(
+        "--retry/--no-retry", help="Play a variant that proved nothing once more, and say so."
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the runs are played and shown."""
+
+    repeat: int = 1
+    budget_s: float | None = None
+    retry: bool = True
+    json: bool = False
+    junit: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is to be played where; `cannot` are the scenarios that the place cannot show."""
+
+    place: "Place"
+    loaded: "tuple[Loaded, ...]"
+    cannot: "tuple[tuple[Loaded, str], ...]" = ()
+
+
+def choose(
+    paths: "Paths", folder: Path, names: Sequence[str], *, stage: str, lab_name: str
+) -> Choice:
+    """Return these scenarios, or without names all; raises BadInput for what cannot be played."""
+    from lab.errors import NoSuchScenario
+    from lab.scenario import loader, needs
+    from lab.stages import choice
+
+    every = not names
+    loaded = tuple(
+        loader.load(folder, name) for name in dict.fromkeys(names or loader.names(folder))
+    )
+    if not loaded:
+        raise NoSuchScenario(f"there is no scenario in {folder}")
+    able = tuple(each for each in loaded if stage in choice.able(each.scenario))
+    progress = _output.make_progress()
+    # Where all are meant, one that cannot be shown is no mistake of whoever typed it.
+    meant = able if every and able else loaded
+    places = [
+        choice.place_of(paths, stage, each.scenario, lab_name=lab_name, progress=progress)
+        for each in meant
+    ]
+    others = tuple(each for each in loaded if each not in meant)
+    why = [needs.missing(each.scenario, places[0].lacks) for each in others]
+    cannot = tuple(
+        (each, f"the {stage} cannot show it ({'; '.join(reasons.values())})")
+        for each, reasons in zip(others, why, strict=True)
+    )
+    return Choice(places[0], meant, cannot)
+
+
+def play(choice: Choice, variant: str, store: "Store", paths: "Paths", options: Options) -> int:
+    """Play, show, and return the exit code.
+
+    Raises Interrupted, and LabError where the place could not even be entered.
+    """
+    from lab.files import require_target
+    from lab.scenario import tally
+    from lab.stages import play as playing
+    from lab.stages import series
+    from lab.stages.estimate import Estimates
+
+    if options.junit:
+        require_target(options.junit, hint="lab ci --junit report.xml")
+    budget = series.Budget(options.budget_s) if options.budget_s else None
+    estimates = Estimates(store, choice.place.name)
+    planned = series.plan(
+        [(each, playing.choose(each.scenario, variant)) for each in choice.loaded],
+        estimates,
+        rounds=options.repeat,
+        shortest_first=budget is not None,
+    )
+    progress = _output.make_progress()
+    how = playing.Playing(store, progress)
+    with Shown(choice, planned, options, paths) as shown:
+        shown.leave_out_what_cannot_be_shown(variant)
+        series.Series(choice.place, how, estimates, shown.tell, budget, options.retry).play(planned)
+    with progress.task("Writing the reports"):
+        write_pages(shown.cases, paths)
+    shown.conclude(store)
+    return tally.exit_code(shown.cases)
+
+
+@dataclass(slots=True)
+class Shown:
+    """Cases as they come: a line each, and the JUnit file written anew with each of them.
+
+    A context manager around the playing: however that ends, the file tells of every case.
+    """
+
+    choice: Choice
+    planned: "Sequence[Planned]"
+    options: Options
+    paths: "Paths"
+    cases: "list[Case]" = field(default_factory=list)
+
+    def tell(self, case: "Case") -> None:
+        last = self.cases[-1] if self.cases else None
+        self.cases.append(case)
+        self._write(self._waiting(left_out=NOT_BEGUN))
+        if not self.options.json and not _says_the_same(case, last):
+            for line in lines(case, self._widths()):
+                _output.show(line)
+        self._annotate(case)
+
+    def leave_out_what_cannot_be_shown(self, variant: str) -> None:
+        from lab.scenario.tally import Case
+        from lab.stages.play import choose
+
+        for loaded, why in self.choice.cannot:
+            for each in choose(loaded.scenario, variant):
+                place = self.choice.place.name
+                self.tell(Case(loaded.scenario.name, each.name, place, left_out=why))
+
+    def conclude(self, store: "Store") -> None:
+        """Show what all of it came to."""
+        from lab.report.annotations import annotate_flaky
+        from lab.scenario import tally
+
+        flaky = tally.flaky(self.cases)
+        if self.options.json:
+            _output.show_json([as_object(case, flaky, store) for case in self.cases])
+        else:
+            for each in flaky:
+                _output.show(f"FLAKY  {each.scenario}  {each.variant}  {each.sentence}")
+            _output.show(f"\n{tally.summary(self.cases)}")
+        if is_on_github():
+            for each in flaky:
+                _output.note(annotate_flaky(each))
+
+    def __enter__(self) -> "Shown":
+        self._write(self._waiting(left_out=NOT_BEGUN))
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Interrupted):
+            self._write(self._waiting(left_out="interrupted"))
+        elif error is not None:
+            told = error.message if isinstance(error, LabError) else repr(error)
+            self._write(self._waiting(error=told))
+
+    def _waiting(self, *, left_out: str = "", error: str = "") -> "list[Case]":
+        """Return the cases that are still to come, with why they did not."""
+        from lab.scenario.tally import Case
+
+        place = self.choice.place.name
+        told = {(case.scenario, case.variant, case.round) for case in self.cases}
+        return [
+            Case(run.name, variant.name, place, run.round, left_out=left_out, error=error)
+            for run in self.planned
+            for variant in run.variants
+            if (run.name, variant.name, run.round) not in told
+        ]
+
+    def _write(self, waiting: "Sequence[Case]") -> None:
+        if self.options.junit:
+            from lab.files import write_atomic
+            from lab.report.junit import render
+
+            content = render([*self.cases, *waiting])
+            write_atomic(self.options.junit, content, owner=self.paths.caller, mode=0o644)
+
+    def _annotate(self, case: "Case") -> None:
+        if is_on_github():
+            from lab.report.annotations import annotate
+
+            if told := annotate(case):
+                _output.note(told)
+
+    def _widths(self) -> tuple[int, int]:
+        told = [(run.name, variant.name) for run in self.planned for variant in run.variants]
+        told += [(case.scenario, case.variant) for case in self.cases]
+        return max(len(name) for name, _ in told), max(len(name) for _, name in told)
+
+
+def is_on_github() -> bool:
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def _says_the_same(case: "Case", last: "Case | None") -> bool:
+    """Whether both variants of a run were left out for one reason, which is told once."""
+    if last is None or not case.left_out:
+        return False
+    return (case.scenario, case.round, case.left_out) == (last.scenario, last.round, last.left_out)
+
+
+def lines(case: "Case", widths: tuple[int, int]) -> Iterator[str]:
+    """Yield the line of a case, and below it what is not as it should be."""
+    from lab.report import words
+
+    who = f"{case.scenario:<{widths[0]}}  {case.variant:<{widths[1]}}"
+    if case.left_out:
+        yield f"{case.scenario:<{widths[0]}}  {'':<{widths[1]}}  LEFT OUT        {case.left_out}"
+    elif case.verdict is None:
+        yield f"{who}  NOT PLAYED      {case.error}"
+        yield from (f"    Hint: {hint}" for hint in [case.hint] if hint)
+    else:
+        figures = case.verdict.figures
+        failed = f"{words.number(figures.failures)} of {words.number(figures.requests)} failed"
+        outcome = case.verdict.outcome.value.upper()
+        took = _output.seconds(figures.wall_s)
+        yield f"{who}  {outcome:<14}  {took:>9}  {failed:>22}  {case.run}"
+        yield from (f"    {reason}" for reason in case.reasons)
+    for number, reasons in enumerate(case.invalid, 1):
+        yield f"    try {number} proved nothing: {'; '.join(reasons)}"
+
+
+def as_object(case: "Case", flaky: "Sequence[Flaky]", store: "Store") -> dict[str, Any]:
+    """Return what scripts get: the stored object, or the same fields without a verdict."""
+    disagree = {(each.scenario, each.variant) for each in flaky}
+    more = {"round": case.round, "flaky": (case.scenario, case.variant) in disagree}
+    if case.verdict:
+        for told in store.objects(store.find(case.run)):
+            if told["variant"] == case.variant:
+                return {**told, **more}
+    return {
+        "scenario": case.scenario,
+        "variant": case.variant,
+        "stage": case.stage,
+        "distribution": None,
+        "clock": None,
+        "outcome": None,
+        "reasons": list(case.reasons),
+        "requests": None,
+        "signature": [],
+        "run": case.run or None,
+        "left_out": bool(case.left_out),
+        **more,
+    }
+
+
+def write_pages(cases: "Sequence[Case]", paths: "Paths") -> None:
+    """Write the page of each run; one that cannot be written does not undo what was judged."""
+    from lab.report.files import write_page
+
+    for directory in dict.fromkeys(case.directory for case in cases if case.verdict):
+        try:
+            write_page(Path(directory), owner=paths.caller)
+        except Interrupted:
+            raise
+        except LabError as error:
+            _output.note(f"No page of {directory}: {error.message}")
