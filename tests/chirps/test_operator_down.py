@@ -177,23 +177,44 @@ def test_a_file_that_says_nothing_of_its_way_back_has_none(
     assert operator("down", "--track", "own")[0] == 1
 
 
-def test_rows_that_do_not_bear_it_end_it_with_everything_as_it_was(
-    operator: Operator, database: Database, track: Path
-) -> None:
+@pytest.fixture
+def relaxed(track: Path, database: Database) -> Database:
+    """A column may be empty that may not be after the Down."""
     write(
         track,
         "ALTER TABLE chirps ALTER body DROP NOT NULL;",
         "ALTER TABLE chirps ALTER body SET NOT NULL;",
     )
     migrate_up(database, "own")
-    with database.connect() as connection:
+    return database
+
+
+def test_rows_that_do_not_bear_it_are_found_before_it_runs(
+    operator: Operator, relaxed: Database
+) -> None:
+    with relaxed.connect() as connection:
         connection.execute("UPDATE chirps SET body = NULL")
 
-    code, _, err = operator("down", "--track", "own")
+    code, told = operator.ask("down", "--track", "own")
 
     assert code == 1
+    assert "23502" in told["objections"][0]
+
+
+def test_rows_that_nobody_saw_end_it_with_everything_as_it_was(
+    operator: Operator, relaxed: Database
+) -> None:
+    with relaxed.connect() as connection:
+        connection.execute(
+            "INSERT INTO chirps (author_id, body) SELECT 1, 'x' FROM generate_series(1, 999)"
+        )
+        connection.execute("INSERT INTO chirps (author_id) VALUES (1)")
+
+    code, out, err = operator("down", "--track", "own")
+
+    assert (code, out) == (1, "")
     assert "23502" in err
-    assert value(database, VERSION) == 6
+    assert value(relaxed, VERSION) == 6
 
 
 def test_a_late_file_that_was_applied_last_goes_first(

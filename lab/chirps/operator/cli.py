@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from lab.chirps import migrate, settings
 from lab.chirps.errors import EXIT_REFUSED
-from lab.chirps.operator import arguments, contract, rollback, undoing, verify, why_not
+from lab.chirps.operator import arguments, contract, planning, rollback, undoing, verify, why_not
 from lab.chirps.operator.answer import Told
 from lab.chirps.operator.applied import Where
 from lab.chirps.operator.listing import listing
@@ -93,7 +93,9 @@ def run_status(asked: Settings, options: Options) -> Shown:
 
 def run_plan(asked: Settings, options: Options) -> Shown:
     place = where(asked, options)
-    return undoing.plan_down(asked, place, options.to, accepted=False, conninfo=options.scratch)
+    if options.down:
+        return undoing.plan_down(asked, place, options.to, conninfo=options.scratch)
+    return planning.plan(asked, place, options.to, options.scratch)
 
 
 def run_down(asked: Settings, options: Options) -> Shown:

@@ -1,8 +1,8 @@
 """`down`: back to an older schema, but only along a way that was shown to lead there.
 
 A Down that nobody ever ran is a guess. So each file's is run first, on a scratch database: up,
-down, and the schema must be what it was. What such a database cannot show is what rows do to it
-(a NOT NULL that some of them break): there only the file's own word stands.
+down, and the schema must be what it was. Some real rows are in it, so that a NOT NULL which
+they break is seen; one that only others break is not.
 """
 
 from collections.abc import Iterator
@@ -23,6 +23,7 @@ from lab.chirps.operator.identity import Kind
 from lab.chirps.operator.losses import Loss, Lost
 from lab.chirps.operator.notes import note
 from lab.chirps.operator.replay import replay
+from lab.chirps.operator.sample import fill
 from lab.chirps.operator.scratch import scratch
 from lab.chirps.operator.sessions import read_sessions
 from lab.chirps.settings import Settings
@@ -81,11 +82,9 @@ class Way:
         }
 
 
-def plan_down(
-    asked: Settings, where: Where, to: int | None, *, accepted: bool, conninfo: str | None
-) -> Answer:
+def plan_down(asked: Settings, where: Where, to: int | None, *, conninfo: str | None) -> Answer:
     """Say what `down` would do; changes nothing."""
-    way = find_way(asked, where, to, accepted=accepted, conninfo=conninfo)
+    way = find_way(asked, where, to, accepted=False, conninfo=conninfo)
     return refusal(way) or Answer(
         Says.YES,
         f"schema {way.applied.version} may go back to {way.to}",
@@ -146,7 +145,8 @@ def find_way(
         applied = read_applied(connection, where)
         target = previous(applied) if to is None else to
         files = last_file(applied) if to is None else files_to_take_back(applied, to)
-        proofs = prove(asked, applied, files, conninfo) if files else ()
+        source = connection if conninfo is None else None
+        proofs = prove(asked, applied, files, conninfo, source) if files else ()
         lost = tuple(
             tuple(losses.count(connection, each) for each in proof.lost) for proof in proofs
         )
@@ -184,15 +184,21 @@ def file_of(version: int, applied: Applied) -> Migration:
 
 
 def prove(
-    asked: Settings, applied: Applied, files: tuple[Migration, ...], conninfo: str | None
+    asked: Settings,
+    applied: Applied,
+    files: tuple[Migration, ...],
+    conninfo: str | None,
+    real: Connection | None,
 ) -> tuple[Proof, ...]:
-    """Run the way up and back on a scratch database."""
+    """Run the way up on a scratch database, and back with some rows of the real one."""
     with scratch(asked, conninfo) as connection:
         replay(connection, [each for each in applied.done if each not in files])
         stairs = []
         for each in reversed(files):
             stairs.append(snapshot.take(connection))
             replay(connection, [each])
+        if real is not None:
+            fill(real, connection)
         top = losses.read_columns(connection)
         return tuple(step_down(connection, each, stairs.pop(), top) for each in files)
 

@@ -10,7 +10,7 @@ from lab.chirps.operator.answer import Answer, Says, worst
 from lab.chirps.operator.applied import Applied, Where, read_applied
 from lab.chirps.operator.asking import Connection, ask
 from lab.chirps.operator.notes import floor_after, note
-from lab.chirps.operator.replay import replay
+from lab.chirps.operator.replay import Ground
 from lab.chirps.operator.scratch import scratch
 from lab.chirps.operator.snapshot import Snapshot
 from lab.chirps.settings import Settings
@@ -104,7 +104,7 @@ def compare(asked: Settings, applied: Applied, found: Snapshot, conninfo: str | 
         return Check(name, Says.CANNOT_TELL, ("files are missing here to make it again",))
     try:
         with scratch(asked, conninfo) as connection:
-            replay(connection, applied.done)
+            Ground(connection, None, applied.done).lay()
             expected = snapshot.take(connection)
     except CannotTell as error:
         return Check(name, Says.CANNOT_TELL, (str(error),))
