@@ -46,6 +46,9 @@ def statements(passwords: Mapping[str, str]) -> str:
         lines.append(f"ALTER ROLE {name} PASSWORD {quote(password)};")
         if role not in (SUPERUSER, MIGRATIONS_ROLE, OBSERVER_ROLE):
             lines.append(f"GRANT {APP_GROUP} TO {name};")
+    if MIGRATIONS_ROLE in passwords:
+        # What a migration locks is measured on a scratch database.
+        lines.append(f"ALTER ROLE {sql_role(MIGRATIONS_ROLE)} CREATEDB;")
     observer = sql_role(OBSERVER_ROLE)
     lines += [f"GRANT {group} TO {observer};" for group in OBSERVER_GROUPS]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Ways into the sample service: psql in the database's pod, `chirps` in one of its own."""
+"""Ways into the sample service: psql in the database's pod, `chirps` in the operator's."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from lab.lifecycle.lab import Lab
 from lab.paths import Paths
 from lab.postgres.roles import DATABASE
 from lab.service.database import psql_arguments
-from lab.service.names import NAMESPACE, POSTGRES_POD
+from lab.service.names import NAMESPACE, OPERATOR_POD, POSTGRES_POD
 
 
 def psql_command(
@@ -22,9 +22,8 @@ def psql_command(
 def chirps_command(
     paths: Paths, name: str, arguments: Sequence[str], *, interactive: bool
 ) -> tuple[list[str], dict[str, str]]:
-    """Return argv and environment that run the service's own program in one of its pods."""
-    target = "deployment/chirps"
-    return _exec(paths, name, target, ["chirps", *arguments], interactive=interactive)
+    """Return argv and environment that run the service's own program as who may migrate."""
+    return _exec(paths, name, OPERATOR_POD, ["chirps", *arguments], interactive=interactive)
 
 
 def _exec(

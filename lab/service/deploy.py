@@ -9,7 +9,13 @@ from dataclasses import dataclass
 
 from lab import artifacts
 from lab.artifacts.recipe import Artifact
-from lab.artifacts.serviceimages import OBSERVER, POSTGRES, RELEASES, service_recipes
+from lab.artifacts.serviceimages import (
+    OBSERVER,
+    POSTGRES,
+    RELEASES,
+    chirps_tag,
+    service_recipes,
+)
 from lab.errors import InvalidValue, LabError, RequestRefused, ServiceNotDeployed, ServiceNotReady
 from lab.kube import apply, manifests
 from lab.kube.client import Client
@@ -28,6 +34,8 @@ from lab.service.names import (
     BASE,
     NAMESPACE,
     OBSERVER_POD,
+    OPERATOR_POD,
+    OPERATOR_RELEASE,
     POSTGRES_POD,
     START_RELEASE,
 )
@@ -102,6 +110,8 @@ class Deployment:
         self._fill(client, wanted)
         with self.progress.task("Starting the observer"):
             self._start_observer(client, _key(built, "observer"))
+        with self.progress.task("Starting the operator's pod"):
+            self._start_operator(client, _key(built, "chirps"))
         self._start_service(client, wanted)
         publish.publish_service(self.lab)
         return Deployed(
@@ -151,6 +161,11 @@ class Deployment:
             manifests.render("observer", image=OBSERVER, image_key=image_key),
         )
         wait_for_pod(client, OBSERVER_POD, "observer", timeout_s=self.timeout_s)
+
+    def _start_operator(self, client: Client, image_key: str) -> None:
+        image = chirps_tag(OPERATOR_RELEASE)
+        apply.apply_all(client, manifests.render("operator", image=image, image_key=image_key))
+        wait_for_pod(client, OPERATOR_POD, "operator", timeout_s=self.timeout_s)
 
     def _start_service(self, client: Client, wanted: Seed) -> None:
         profile = self.wish.profile

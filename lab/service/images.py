@@ -19,8 +19,8 @@ from lab.service.names import APP, DATA, SERVER, RoleLabel
 
 IMPORT_BOUND_S = 180.0
 IMPORTED = "imported"
-# Which archive a role needs, and the artifact that holds it.
-NEEDED = {SERVER: "observer", DATA: "postgres", APP: "chirps"}
+# Which archives a role needs; on the server node stands the operator's pod as well.
+NEEDED = {SERVER: ("observer", "chirps"), DATA: ("postgres",), APP: ("chirps",)}
 
 
 def artifact_name(archive: str) -> str:
@@ -34,7 +34,10 @@ def import_images(
     task: Task,
 ) -> int:
     """Import on every node side by side; return on how many something had to be done."""
-    wanted = {node: tuple(NEEDED[label] for label in labels) for node, labels in roles.items()}
+    wanted = {
+        node: tuple(dict.fromkeys(archive for label in labels for archive in NEEDED[label]))
+        for node, labels in roles.items()
+    }
     scripts = {node: script(artifacts, archives) for node, archives in wanted.items()}
     done = 0
     with ThreadPoolExecutor(max_workers=max(len(wanted), 1)) as pool:

@@ -10,8 +10,11 @@ DEPLOYMENT = f"{APPS}/deployments/chirps"
 POSTGRES_POD = "postgres-0"
 OBSERVER_POD = "observer-0"
 OBSERVER_PORT = 8090
+OPERATOR_POD = "operator-0"
 
 START_RELEASE = "v1"
+# Its image knows what every earlier release knows of the schema.
+OPERATOR_RELEASE = "v3"
 
 
 @dataclass(frozen=True, slots=True)

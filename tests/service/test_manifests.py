@@ -135,3 +135,14 @@ def test_policies_of_a_scenario_are_variables_of_the_pod_and_can_be_read_back():
 def test_only_variables_of_the_service_can_be_set():
     with pytest.raises(InvalidValue, match="LD_PRELOAD"):
         chirps(variables={"LD_PRELOAD": "x"})
+
+
+def test_the_operators_pod_is_who_may_migrate_and_has_no_password_in_its_environment():
+    key = "0123456789ab"
+    (found,) = manifests.render("operator", image="lab.local/chirps:v3", image_key=key)
+
+    container = found["spec"]["template"]["spec"]["containers"][0]
+    names = [each["name"] for each in container["env"]]
+    assert "PGPASSWORD_FILE" in names
+    assert "PGPASSWORD" not in names
+    assert found["spec"]["template"]["spec"]["nodeSelector"] == {"role.lab.local/server": ""}
