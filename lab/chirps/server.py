@@ -155,7 +155,7 @@ class Server(uvicorn.Server):
             until += self._budget.last_word_s / 2
             if left:
                 await self._wait_until_quiet(until)
-        self._stages.reach("finished", cut_off=len(left))
+        self._stages.reach("finished", cut_off=len(left), unanswered=len(self.server_state.tasks))
 
 
 async def end(

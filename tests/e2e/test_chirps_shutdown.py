@@ -254,6 +254,8 @@ def test_a_request_that_hangs_with_the_database_is_answered_and_holds_nobody(
             assert service.wait() == 0
             service.wait_for_line(stage="pool closed")
             assert service.stages == STAGES
+            finished = service.wait_for_line(stage="finished")
+            assert (finished["cut_off"], finished["unanswered"]) == (1, 0)
 
 
 def test_a_thread_that_hangs_does_not_hold_the_process(database: Database) -> None:
