@@ -76,6 +76,7 @@ class Playing:
 
     `may_retry` is asked before a variant that proved nothing is played once more. `begun` is
     told the stored run before its first variant, `judged` each variant when it was judged.
+    `one_of_many`: progress names the scenario, too.
     `bounds` and `clock` are those of `lab.scenario.runner`.
     """
 
@@ -84,6 +85,7 @@ class Playing:
     may_retry: Callable[[Variant], bool] = lambda _variant: True
     begun: Callable[[Run], None] = lambda _run: None
     judged: Callable[[Judged], None] = lambda _judged: None
+    one_of_many: bool = False
     bounds: Bounds | None = None
     clock: Clock | None = None
 
@@ -129,7 +131,7 @@ class Playing:
         again = f"-{len(invalid) + 1}" if invalid else ""
         with (
             Recorder(path) as recorder,
-            Narrator(f"{variant.name}{', once more' * bool(invalid)}", self.progress) as narrator,
+            Narrator(self._title(scenario, variant, invalid), self.progress) as narrator,
         ):
             runner.play(
                 scenario,
@@ -147,6 +149,10 @@ class Playing:
         verdict = judge.judge(scenario, variant, History.read(path))
         self.store.write_verdict(run, verdict)
         return verdict
+
+    def _title(self, scenario: Scenario, variant: Variant, invalid: Sequence[object]) -> str:
+        of_what = f"{scenario.name} " if self.one_of_many else ""
+        return f"{of_what}{variant.name}{', once more' if invalid else ''}"
 
 
 def _once_more(reasons: Sequence[str]) -> str:

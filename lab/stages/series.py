@@ -125,6 +125,7 @@ class Series:
             may_retry=lambda v: self.retry and self._fits(self.estimates.seconds(scenario, [v])),
             begun=told.begin,
             judged=judged,
+            one_of_many=True,
         )
         try:
             playing.play_on(entered.ground(), planned.loaded, planned.variants)
