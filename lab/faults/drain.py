@@ -8,6 +8,8 @@ from lab.faults.effect import after_request
 from lab.scenario.history import History
 
 BEGUN, DONE, GAVE_UP = "begun", "done", "gave up"
+STOPPED, FAILED = "stopped", "failed"
+"""`stopped`: it was recovered meanwhile; `failed`: a request was refused for another reason."""
 
 
 class CanDrain(Protocol):
@@ -60,7 +62,7 @@ class Drain:
 
     def failure(self, history: History) -> str | None:
         for event in self._told(history):
-            if event["what"] == "failed":
+            if event["what"] == FAILED:
                 return f"draining {self.node}: {event['message']}"
         return None
 

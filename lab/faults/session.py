@@ -1,5 +1,6 @@
 """Sessions on the database that are not the service's: an analyst's, and ended ones."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -8,6 +9,7 @@ from lab.faults.effect import after_request
 from lab.scenario.history import History
 
 ANALYST = "analyst/"
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 
 
 class CanHoldSession(Protocol):
@@ -50,6 +52,10 @@ class HoldSession:
     sql: str
     seconds: float | None = None
     idle_in_transaction: bool = False
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise ValueError(f"a session is called {self.name!r}: use a-z, 0-9 and dashes")
 
     @property
     def lasting(self) -> bool:

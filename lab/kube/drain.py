@@ -6,12 +6,15 @@ safely-drain-node).
 """
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from lab.errors import NotReady, RequestRefused
+from lab.kube import nodes
 from lab.kube.client import Client
 
 POLL_S = 0.5
+CREATED = 201
 TOO_MANY_REQUESTS = 429
 NOT_FOUND = 404
 STAYING = ("DaemonSet", "Node")
@@ -33,7 +36,7 @@ def bound_to_node(pods: list[dict[str, Any]]) -> list[str]:
 
 
 def cordon(client: Client, node: str) -> None:
-    client.merge(f"/api/v1/nodes/{node}", {"spec": {"unschedulable": True}})
+    nodes.set_schedulable(client, node, schedulable=False)
 
 
 def drain(client: Client, node: str, *, timeout_s: float) -> None:
@@ -49,11 +52,19 @@ def drain(client: Client, node: str, *, timeout_s: float) -> None:
             )
         for pod in pods:
             if not pod["metadata"].get("deletionTimestamp"):
-                _evict(client, pod)
+                evict(client, pod)
         time.sleep(POLL_S)
 
 
-def _evict(client: Client, pod: dict[str, Any]) -> None:
+@dataclass(frozen=True, slots=True)
+class Eviction:
+    """What the API server answered to one: its status, and its words where it refused."""
+
+    status: int
+    message: str = ""
+
+
+def evict(client: Client, pod: dict[str, Any]) -> Eviction:
     """Ask for an eviction; a budget that forbids it now, or a pod that is gone, is no failure."""
     name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
     body = {
@@ -66,6 +77,8 @@ def _evict(client: Client, pod: dict[str, Any]) -> None:
     except RequestRefused as exc:
         if exc.status not in (TOO_MANY_REQUESTS, NOT_FOUND):
             raise
+        return Eviction(exc.status, exc.message)
+    return Eviction(CREATED)
 
 
 def _must_move(pod: dict[str, Any]) -> bool:

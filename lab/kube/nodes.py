@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+from lab.errors import RequestRefused
 from lab.kube.client import Client
 
 ROLE_LABEL = "node-role.kubernetes.io/"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,26 @@ class NodeStatus:
 def list_nodes(client: Client) -> list[NodeStatus]:
     items = client.get("/api/v1/nodes")["items"]
     return sorted((parse(item) for item in items), key=lambda node: node.name)
+
+
+def set_schedulable(client: Client, name: str, *, schedulable: bool) -> None:
+    """Let pods be put on the node, or not; a second time changes nothing."""
+    client.merge(f"/api/v1/nodes/{name}", {"spec": {"unschedulable": not schedulable}})
+
+
+def renewed(client: Client, name: str) -> str:
+    """Return when the node's agent renewed its lease last, as text; empty when it never did.
+
+    Ready says for a while after an agent is gone that it is there; a lease that is renewed is
+    news: https://kubernetes.io/docs/concepts/architecture/leases/#node-heartbeats
+    """
+    try:
+        lease = client.get(f"{LEASES}/{name}")
+    except RequestRefused as exc:
+        if exc.status == 404:
+            return ""
+        raise
+    return str(lease["spec"].get("renewTime", ""))
 
 
 def delete(client: Client, name: str) -> None:

@@ -138,12 +138,12 @@ def boot(
         lab.sandbox.wait_until_up(nodes, timeout_s=bounds.boot_s)
         return
     with progress.task(f"Booting {name_range(down)}"):
-        lab.sandbox.boot(down, _layers(lab, distribution), lab.keys)
+        lab.sandbox.boot(down, layers(lab, distribution), lab.keys)
         publish.publish(lab)
         lab.sandbox.wait_until_up(nodes, timeout_s=bounds.boot_s)
 
 
-def _layers(lab: Lab, distribution: Distribution) -> tuple[Path, ...]:
+def layers(lab: Lab, distribution: Distribution) -> tuple[Path, ...]:
     """Return the layers the lab was made from; they were checked when it was made."""
     return distribution.layers(
         {name: Path(path) / "tree" for name, path in lab.record.artifacts.items()}

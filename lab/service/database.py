@@ -39,7 +39,7 @@ class Database:
         errors = ["--set=ON_ERROR_STOP=1", "--set=VERBOSITY=verbose", "--file=-"]
         done = self._exec([*psql_arguments(database), *flags, *errors], sql)
         if done.returncode != 0:
-            raise _refused(done.stderr)
+            raise refused(done.stderr)
         return [line.split("\t") for line in done.stdout.splitlines() if line]
 
     def value(self, sql: str, *, database: str = DATABASE) -> str | None:
@@ -49,10 +49,9 @@ class Database:
 
     def _exec(self, argv: Sequence[str], text: str) -> "subprocess.CompletedProcess[str]":
         kubectl, environment = kubectl_program(self.lab)
-        command = [*kubectl, "exec", "-i", "-n", NAMESPACE, POSTGRES_POD, "--", *argv]
         try:
             return subprocess.run(
-                command,
+                exec_command(kubectl, argv),
                 input=text,
                 capture_output=True,
                 text=True,
@@ -67,7 +66,13 @@ class Database:
             ) from exc
 
 
-def _refused(said: str) -> DatabaseRefused:
+def exec_command(kubectl: Sequence[str], argv: Sequence[str]) -> list[str]:
+    """Return the command that runs `argv` in the database's pod, with our standard input."""
+    return [*kubectl, "exec", "-i", "-n", NAMESPACE, POSTGRES_POD, "--", *argv]
+
+
+def refused(said: str) -> DatabaseRefused:
+    """Return the error that psql, or kubectl in its place, spoke of."""
     found = _ERROR.search(said)
     if not found:
         last = said.strip().splitlines()[-1:] or ["no output"]

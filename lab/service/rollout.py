@@ -55,10 +55,45 @@ class Template:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What the annotations of a Deployment, or of a ReplicaSet of it, say of its template."""
+
+    profile: str
+    mark: str
+    overrides: Mapping[str, Any]
+    variables: Mapping[str, str]
+
+
+def noted(annotations: Mapping[str, str]) -> Noted:
+    return Noted(
+        profile=annotations.get(PROFILE, ""),
+        mark=annotations.get(SEED, ""),
+        overrides=json.loads(annotations.get(OVERRIDES, "{}")),
+        variables=json.loads(annotations.get(VARIABLES, "{}")),
+    )
+
+
 def template_of(told: Configured, release: str, variables: Mapping[str, str] | None) -> Template:
     """Return what is there with another release; variables that are None stay."""
-    kept = told.variables if variables is None else variables
-    return Template(release, told.profile, told.seed, told.overrides, kept)
+    kept = kept_overrides(told.profile, told.overrides, told)
+    given = told.variables if variables is None else variables
+    return Template(release, told.profile, told.seed, kept, given)
+
+
+def kept_overrides(profile: str, overrides: Mapping[str, Any], told: Configured) -> dict[str, Any]:
+    """Return `overrides` with the size and strategy that are there.
+
+    Another release changes neither, also when they were changed by hand since.
+    """
+    meant = manifests.read_values("chirps", profile) | dict(overrides)
+    there = {
+        "replicas": told.replicas,
+        "max_surge": told.max_surge,
+        "max_unavailable": told.max_unavailable,
+    }
+    changed = {name: value for name, value in there.items() if meant[name] != value}
+    return {**overrides, **changed}
 
 
 def apply_service(client: Client, wanted: Template) -> None:
@@ -94,17 +129,21 @@ def find(client: Client) -> dict[str, Any]:
 
 def configured(client: Client) -> Configured:
     """Read back what the Deployment was told: formulas use this and never what was meant."""
-    deployment = find(client)
-    spec, annotations = deployment["spec"], deployment["metadata"].get("annotations", {})
+    return read(find(client))
+
+
+def read(deployment: Mapping[str, Any]) -> Configured:
+    """Return what the Deployment object says."""
+    spec, told = deployment["spec"], noted(deployment["metadata"].get("annotations", {}))
     pod = spec["template"]["spec"]
     rolling = spec["strategy"]["rollingUpdate"]
     hook = pod["containers"][0].get("lifecycle", {}).get("preStop", {})
     return Configured(
         release=spec["template"]["metadata"]["labels"][RELEASE_LABEL],
-        profile=annotations.get(PROFILE, ""),
-        seed=annotations.get(SEED, ""),
-        overrides=json.loads(annotations.get(OVERRIDES, "{}")),
-        variables=json.loads(annotations.get(VARIABLES, "{}")),
+        profile=told.profile,
+        seed=told.mark,
+        overrides=told.overrides,
+        variables=told.variables,
         replicas=spec["replicas"],
         max_surge=rolling["maxSurge"],
         max_unavailable=rolling["maxUnavailable"],

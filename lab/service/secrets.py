@@ -6,8 +6,11 @@ import secrets
 from lab.errors import RequestRefused
 from lab.kube import apply, manifests
 from lab.kube.client import Client
-from lab.postgres.roles import roles_for
+from lab.postgres.roles import release_role, roles_for
 from lab.service.names import BASE
+
+RIGHT = "right-password"
+"""Entry of a Secret that was made wrong: what is right."""
 
 
 def ensure(client: Client, releases: tuple[str, ...]) -> dict[str, str]:
@@ -26,9 +29,33 @@ def ensure(client: Client, releases: tuple[str, ...]) -> dict[str, str]:
 
 def _read(client: Client, role: str) -> str | None:
     try:
-        secret = client.get(f"{BASE}/secrets/postgres-{role}")
+        secret = client.get(_path(role))
     except RequestRefused as exc:
         if exc.status == 404:
             return None
         raise
-    return base64.b64decode(secret["data"]["password"]).decode()
+    data = secret["data"]
+    return base64.b64decode(data.get(RIGHT, data["password"])).decode()
+
+
+def spoil(client: Client, release: str) -> None:
+    """Make the release's password wrong; the right one is kept in the same Secret.
+
+    Pods mount only the entry `password`, so they do not see the other.
+    """
+    path = _path(release_role(release))
+    data = client.get(path)["data"]
+    wrong = base64.b64encode(f"wrong-{secrets.token_urlsafe(24)}".encode()).decode()
+    client.merge(path, {"data": {"password": wrong, RIGHT: data.get(RIGHT, data["password"])}})
+
+
+def mend(client: Client, release: str) -> None:
+    """Make it right again; one that is right stays as it is."""
+    path = _path(release_role(release))
+    right = client.get(path)["data"].get(RIGHT)
+    if right is not None:
+        client.merge(path, {"data": {"password": right, RIGHT: None}})
+
+
+def _path(role: str) -> str:
+    return f"{BASE}/secrets/postgres-{role}"

@@ -6,18 +6,22 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lab.errors import NotReady, ObserverLost
+from lab.faults.isolate import DATABASE
 from lab.kube.client import Client
 from lab.lifecycle.lab import Lab
 from lab.provision import readiness
 from lab.scenario.load import Invariant, Load
 from lab.scenario.model import Start
-from lab.service import jobs, rollout
+from lab.service import jobs, rolling, rollout
 from lab.service.database import Database
 from lab.service.jobs import Job
 from lab.service.names import BASE, NAMESPACE
 from lab.service.observer import Clock, Event, Observer
 from lab.service.reset import Beginning, reset_service
+from lab.stages.cluster_database import ClusterDatabaseFaults
+from lab.stages.cluster_nodes import ClusterNodeFaults
 from lab.stages.heal import heal
+from lab.stages.own_events import OwnEvents
 from lab.stages.undo import LabUndoLog
 
 NAME = "sandbox"
@@ -41,10 +45,15 @@ class ClusterStage:
     clock: Clock | None = None
     run: str = ""
     _facts: dict[str, Any] = field(default_factory=dict)
-    _own: list[Event] = field(default_factory=list)
+    own: OwnEvents = field(init=False)
+    database: ClusterDatabaseFaults = field(init=False)
+    nodes: ClusterNodeFaults = field(init=False)
 
     def __post_init__(self) -> None:
         self.observer = Observer(self.client)
+        self.own = OwnEvents(self.now)
+        self.database = ClusterDatabaseFaults(self.lab, self.client, self.own)
+        self.nodes = ClusterNodeFaults(self.lab, self.client, self.own)
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -84,21 +93,15 @@ class ClusterStage:
         self.run = run
         self.observer.begin(spec)
         self.clock = self.observer.measure_clock()
-        self._own.append(
-            {
-                "kind": "clock",
-                "t": self.now(),
-                "offset": self.clock.offset,
-                "bound": self.clock.bound,
-            }
-        )
+        # What was told before, as by healing, was told by another clock and of another run.
+        self.own.take()
+        self.own.tell("clock", offset=self.clock.offset, bound=self.clock.bound)
 
     def now(self) -> int:
         return self.clock.now() if self.clock else time.monotonic_ns()
 
     def read(self) -> Sequence[Event]:
-        own, self._own = self._own, []
-        return [*own, *self.observer.read(self.run)]
+        return [*self.own.take(), *self.observer.read(self.run)]
 
     def stop(self) -> None:
         self.observer.stop(self.run)
@@ -114,6 +117,8 @@ class ClusterStage:
         self.observer.audit(self.run, [each.to_json() for each in invariants])
 
     def close(self) -> None:
+        self.nodes.close()
+        self.database.close()
         if self.run:
             self.observer.forget(self.run)
             self.run = ""
@@ -140,6 +145,75 @@ class ClusterStage:
         """Tell the Deployment to run another release; the cluster does the rest."""
         told = rollout.configured(self.client)
         rollout.apply_service(self.client, rollout.template_of(told, release, variables))
+
+    def pause(self) -> None:
+        rolling.pause(self.client)
+
+    def resume(self) -> None:
+        rolling.resume(self.client)
+
+    def undo_rollout(self) -> None:
+        """Put the earlier template back, or tell why that is refused."""
+        if refusal := rolling.undo(self.client):
+            self.own.tell("refused", what="undo", message=refusal)
+
+    def scale(self, replicas: int) -> None:
+        rolling.scale(self.client, replicas)
+
+    def set_strategy(self, max_surge: int | str, max_unavailable: int | str) -> None:
+        rolling.set_strategy(self.client, max_surge, max_unavailable)
+
+    def hold_session(
+        self, name: str, sql: str, *, seconds: float | None, idle_in_transaction: bool
+    ) -> None:
+        self.database.hold(name, sql, seconds=seconds, idle_in_transaction=idle_in_transaction)
+
+    def end_session(self, name: str) -> None:
+        self.database.end(name)
+
+    def terminate_backends(self, application: str) -> None:
+        self.database.terminate(application)
+
+    def run_sql(self, name: str, sql: str) -> None:
+        self.database.run(name, sql)
+
+    def stop_database(self) -> None:
+        self.database.shut_down()
+
+    def start_database(self, *, wait: bool) -> None:
+        self.database.start_again(wait=wait)
+
+    def spoil_secret(self, release: str) -> None:
+        self.database.spoil(release)
+
+    def restore_secret(self, release: str) -> None:
+        self.database.mend(release)
+
+    def isolate(self, what: str) -> None:
+        self.nodes.isolate(what)
+
+    def rejoin(self, what: str, *, wait: bool) -> None:
+        self.nodes.rejoin(what, wait=wait)
+        if wait and what == DATABASE:
+            self.database.wait_until_it_answers()
+
+    def stop_agent(self, node: str) -> None:
+        self.nodes.stop_agent(node)
+
+    def start_agent(self, node: str, *, wait: bool) -> None:
+        self.nodes.start_agent(node, wait=wait)
+
+    def power_off(self, node: str) -> None:
+        self.nodes.power_off(node)
+
+    def power_on(self, node: str, *, wait: bool) -> None:
+        self.nodes.power_on(node, wait=wait)
+
+    def drain(self, node: str, *, timeout_s: float) -> None:
+        self.nodes.drain(node, timeout_s=timeout_s)
+
+    def uncordon(self, node: str) -> None:
+        self.nodes.uncordon(node)
 
     def _heal(self) -> None:
         """Take back what a run that was cut short left, newest first."""

@@ -77,6 +77,8 @@ class TwinStage:
         self.run = run
         self.observer.begin(spec)
         self.clock = self.observer.measure_clock()
+        # What was told before, as by healing, was told by another clock and of another run.
+        self.own.take()
         self.own.tell("clock", offset=self.clock.offset, bound=self.clock.bound)
         self.machine.world.ask("watch", run=run, instance=self.observer.instance)
 

@@ -1,0 +1,31 @@
+"""Cut the power of one node of a lab, and switch it on again."""
+
+from lab.errors import InvalidValue
+from lab.lifecycle.bounds import BOUNDS, Bounds
+from lab.lifecycle.lab import Lab
+from lab.lifecycle.making import layers
+from lab.machines.topology import Node
+from lab.provision.distribution import choose
+
+
+def cut(lab: Lab, node: Node) -> None:
+    """Cut the node's power: nothing on it can end in order. One without power is fine."""
+    _refuse_own_hosts(lab, node)
+    lab.sandbox.power_off([node])
+
+
+def restore(lab: Lab, node: Node, *, wait: bool, bounds: Bounds = BOUNDS) -> None:
+    """Boot the node from its disk; `wait` returns when it can be logged in to. On is fine."""
+    _refuse_own_hosts(lab, node)
+    if not lab.sandbox.is_running(node):
+        lab.sandbox.boot([node], layers(lab, choose(lab.record.distribution)), lab.keys)
+    if wait:
+        lab.sandbox.wait_until_up([node], timeout_s=bounds.boot_s)
+
+
+def _refuse_own_hosts(lab: Lab, node: Node) -> None:
+    if lab.record.hosts:
+        raise InvalidValue(
+            f"{node.name} is a machine of an inventory: lab has no power over it",
+            hint="lab up --name sandbox makes nodes that have",
+        )
