@@ -5,6 +5,9 @@ file. In a transaction all locks are kept to its end, so after each statement pg
 what it added; a lock that an earlier statement of the file took is not listed again, and is
 held on. Outside of a transaction the tables are closed beforehand (`lab.goose.blockade`).
 
+What a file does can depend on the rows that are there: on an empty table a loop that copies in
+batches ends before its first UPDATE, and takes no lock but that of reading. Put rows in first.
+
 Not seen: what constraints that are deferred do at COMMIT. What is in one block with a COMMIT
 of a transaction is not `certain`. TRUNCATE within a DO block counts as a rewrite.
 """
