@@ -1,7 +1,6 @@
 """Faults: an effect is believed when it was seen after the request, and only then."""
 
 import json
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from lab.faults import Migrate, SetImage
 from lab.scenario.history import History
 from lab.scenario.stage import Fault, MayFail
+from tests.faults.lines import injected, recovered
 
 RENAME = Migrate(track="rename-careless", to=6, release="v2-naive")
 ALL = Migrate(track="rename-careless", to=None, release="v2-naive")
@@ -40,30 +40,6 @@ def deployment(t: int, release: str) -> dict[str, Any]:
 def pod(t: int, release: str) -> dict[str, Any]:
     state = {"type": "ADDED", "ready": False, "restarts": 0}
     return {"kind": "pod", "t": t, "name": "chirps-1", "release": release, **state}
-
-
-class Stage:
-    """Remembers what was asked of it."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[Any, ...]] = []
-
-    def migrate(
-        self,
-        track: str,
-        to: int | None,
-        release: str,
-        *,
-        options: Sequence[str] = (),
-        job: str = "",
-    ) -> None:
-        self.asked.append(("migrate", track, to, release))
-
-    def clear_migration(self) -> None:
-        self.asked.append(("clear_migration",))
-
-    def set_image(self, release: str, variables: Mapping[str, str] | None = None) -> None:
-        self.asked.append(("set_image", release))
 
 
 def test_a_migration_is_seen_by_its_version_in_the_database():
@@ -127,19 +103,12 @@ def test_a_rollout_is_not_believed_otherwise(events: list[dict[str, Any]]):
 
 
 def test_faults_ask_the_stage_and_take_it_back():
-    stage = Stage()
+    options = (("options", ()), ("job", "migrate-rename-careless-6"))
 
-    RENAME.inject(stage)
-    ROLL.inject(stage)
-    ROLL.recover(stage)
-    RENAME.recover(stage)
-
-    assert stage.asked == [
-        ("migrate", "rename-careless", 6, "v2-naive"),
-        ("set_image", "v2"),
-        ("set_image", "v1"),
-        ("clear_migration",),
-    ]
+    assert injected(RENAME) == [("migrate", "rename-careless", 6, "v2-naive", *options)]
+    assert recovered(RENAME) == [("clear_migration",)]
+    assert injected(ROLL) == [("set_image", "v2", None)]
+    assert recovered(ROLL) == [("set_image", "v1", None)]
 
 
 @pytest.mark.parametrize("fault", [RENAME, ALL, ROLL], ids=lambda fault: fault.name)
