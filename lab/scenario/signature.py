@@ -10,10 +10,13 @@ from lab.scenario.verdict import SignatureRow
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """Failures of one release with one SQLSTATE, at these endpoints."""
+    """Failures of one release with one SQLSTATE, at these endpoints.
+
+    `sqlstate` None: the release failed by itself, and the database had no part in it.
+    """
 
     release: str
-    sqlstate: str
+    sqlstate: str | None
     endpoints: Collection[str]
 
     def fits(self, request: Request) -> bool:
@@ -26,7 +29,7 @@ class Signature:
 
     @property
     def label(self) -> str:
-        return f"{self.release} x {self.sqlstate}"
+        return f"{self.release} x {self.sqlstate or 'no SQLSTATE'}"
 
 
 def rows(failed: Iterable[Request]) -> tuple[SignatureRow, ...]:

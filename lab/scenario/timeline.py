@@ -56,6 +56,20 @@ def rolled_out(release: str, *, within_s: float = 180) -> Condition:
     return Condition(f"{release} is rolled out", holds, within_s)
 
 
+def serving(release: str, *, pods: int, within_s: float = 120) -> Condition:
+    """New connections may meet `pods` pods of `release`, or more."""
+
+    def holds(history: History, _now: int) -> bool:
+        try:
+            reaches = reach.reaches(history)
+        except MissingEvidence:
+            # As above: the pod of a new endpoint may be told later.
+            return False
+        return bool(reaches) and reaches[-1].ready.count(release) >= pods
+
+    return Condition(f"{pods} pods of {release} are ready", holds, within_s)
+
+
 def gone(release: str, *, within_s: float = 90) -> Condition:
     """No connection can meet `release` any more: its last pod has ended.
 
