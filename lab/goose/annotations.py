@@ -1,8 +1,9 @@
 """What does a file say about itself to lab, in comments that goose ignores?
 
 `-- +lab phase=expand reversible=no`: words of the form key=value, in any number of lines.
-`-- +lab breaks=v1 because=it reads body`: the reason is the rest of the line. What is said
-is a claim of the author; what a file does is measured (`lab.goose.measure`).
+`-- +lab breaks=v1 because=it reads body`: the reason is the rest of the line. `repairs=v1` says
+that a release which an earlier file broke works again. What is said is a claim of the author;
+what a file does is measured (`lab.goose.measure`).
 """
 
 import re
@@ -59,6 +60,7 @@ class Annotations:
     lock_timeout_s: float | None = None
     retries: int | None = None
     breaks: tuple[Break, ...] = ()
+    repairs: tuple[str, ...] = ()
     words: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """All of it as it is written, by key; of several `breaks` in one, with commas."""
 
@@ -103,6 +105,13 @@ def seconds(value: str) -> float:
     return float(value)
 
 
+def releases(value: str) -> tuple[str, ...]:
+    found = tuple(value.split(","))
+    if not all(map(RELEASE.fullmatch, found)):
+        raise ValueError("names of releases, as v1 or v1,v2")
+    return found
+
+
 READ_VALUE: Mapping[str, Callable[[str], Any]] = {
     "phase": one_of(Phase),
     "reversible": one_of(Reversible),
@@ -110,6 +119,7 @@ READ_VALUE: Mapping[str, Callable[[str], Any]] = {
     "floor": number(1),
     "lock-timeout": seconds,
     "retries": number(0),
+    "repairs": releases,
 }
 FIELDS = {"lock-timeout": "lock_timeout_s", "requires-release": "requires_release"}
 KNOWN = (*READ_VALUE, "breaks", "because")

@@ -52,8 +52,6 @@ WRITTEN_FOR = {
     "v2_lang": {"notnull-naive", "notnull-dropped", "notnull-careful"},
     "v3": {"rename-careful"},
 }
-# Who is broken by one file works again after another one.
-REPAIRED = {("rename-back", 7): {"v1"}}
 LANGUAGE = """INSERT INTO chirps (id, author_id, body, lang)
 SELECT n, 1, 'x', 'en' FROM generate_series(1, 99) n"""
 
@@ -118,7 +116,7 @@ def broken(track: str, version: int) -> set[str]:
     names: set[str] = set()
     for file in files_up_to(track, version):
         names |= {each.release.replace("-", "_") for each in file.notes.breaks}
-        names -= REPAIRED.get((track, file.version), set())
+        names -= {release.replace("-", "_") for release in file.notes.repairs}
     return names
 
 

@@ -86,6 +86,7 @@ def test_releases_that_break_for_different_reasons_have_a_line_each() -> None:
             "lock-timeout=1s",
             "lock-timeout must be a number of seconds above 0, as 1 or 0.5, not '1s'",
         ),
+        ("repairs=v1,,", "repairs must be names of releases, as v1 or v1,v2, not 'v1,,'"),
         ("breaks=v1", "breaks needs because=REASON behind it on its line"),
         ("breaks=v1 because=  ", "breaks needs because=REASON behind it on its line"),
         ("because=x breaks=v1", "because needs breaks=RELEASE before it on its line"),

@@ -24,6 +24,7 @@ class Note:
     floor: int | None
     requires: int | None
     breaks: tuple[Break, ...]
+    repairs: tuple[str, ...] = ()
 
     @property
     def lowest_release(self) -> int:
@@ -32,6 +33,9 @@ class Note:
 
     def breaks_of(self, release: str) -> tuple[Break, ...]:
         return tuple(each for each in self.breaks if same_code(each.release, release))
+
+    def mends(self, release: str) -> bool:
+        return any(same_code(each, release) for each in self.repairs)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -47,7 +51,25 @@ def note(migration: Migration) -> Note:
         floor=said.floor,
         requires=said.requires_release,
         breaks=said.breaks,
+        repairs=said.repairs,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """`file` has broken a release, and no later file has repaired it."""
+
+    file: str
+    by: Break
+
+
+def broken_by(notes: Iterable[Note], release: str) -> tuple[Broken, ...]:
+    """Return what keeps `release` from working after these files, in this order."""
+    found: tuple[Broken, ...] = ()
+    for each in notes:
+        kept = () if each.mends(release) else found
+        found = (*kept, *(Broken(each.file, broken) for broken in each.breaks_of(release)))
+    return found
 
 
 def floor_after(notes: Iterable[Note]) -> int:
@@ -65,5 +87,5 @@ def survivors(notes: Iterable[Note], *, track: str, schema: int) -> tuple[str, .
         if needs.is_written_for(track)
         and needs.required_schema <= schema
         and needs.number >= floor_after(files)
-        and not any(each.breaks_of(release) for each in files)
+        and not broken_by(files, release)
     )

@@ -10,7 +10,7 @@ from lab.chirps.operator.answer import Answer, Says
 from lab.chirps.operator.applied import Applied, Where, read_applied
 from lab.chirps.operator.asking import ask
 from lab.chirps.operator.history import RELEASES, needs_of
-from lab.chirps.operator.notes import note, survivors
+from lab.chirps.operator.notes import broken_by, note, survivors
 from lab.chirps.settings import Settings
 
 
@@ -49,9 +49,8 @@ def objections(release: str, applied: Applied) -> Iterator[str]:
         yield f"it needs schema {needs.required_schema}, the database has {applied.version}"
     if applied.floor is not None and applied.floor > needs.number:
         yield f"the compat floor is {applied.floor}, and its number is {needs.number}"
-    for each in map(note, applied.done):
-        for broken in each.breaks_of(release):
-            yield f"{each.file} is applied and breaks {broken.release}: {broken.because}"
+    for broken in broken_by(map(note, applied.done), release):
+        yield f"{broken.file} is applied and breaks {broken.by.release}: {broken.by.because}"
 
 
 def ways_out(applied: Applied) -> tuple[str, ...]:
