@@ -161,66 +161,81 @@ class Link(asyncio.Protocol):
 
     def __init__(self, links: "set[Link]") -> None:
         self._links = links
+        self._early = bytearray()
+        self._has_ended = False
+        self._is_lost = False
         self.other: Link | None = None
-        self.has_ended = False
-        self.transport: asyncio.Transport | None = None
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-        # Nothing is read before there is somebody to give it to.
-        self.transport.pause_reading()
+        self._transport = cast(asyncio.Transport, transport)
         self._links.add(self)
+
+    def tie(self, other: "Link") -> None:
+        """Make them the two sides of one connection, and pass on what each has read by now.
+
+        A transport that is told not to read when it is made reads all the same before CPython
+        3.11.4.
+        """
+        self.other, other.other = other, self
+        for each in (self, other):
+            each._catch_up()
+
+    def _catch_up(self) -> None:
+        if self._early:
+            self.data_received(bytes(self._early))
+        if self._has_ended:
+            self.eof_received()
+        if self._is_lost:
+            self.connection_lost(None)
 
     @override
     def data_received(self, data: bytes) -> None:
-        if self.other is not None and self.other.transport is not None:
-            self.other.transport.write(data)
+        if self.other is None:
+            self._early += data
+        else:
+            self.other._transport.write(data)
 
     @override
     def eof_received(self) -> bool:
-        self.has_ended = True
+        self._has_ended = True
         if self.other is not None:
             self.other.end()
-            if self.other.has_ended:
-                self.close()
-                self.other.close()
+            if self.other._has_ended:
+                # When all that was written to them is sent.
+                self._transport.close()
+                self.other._transport.close()
         return True
 
     def end(self) -> None:
         """Nothing more is written to this side; what it writes is still read."""
-        if self.transport is not None and not self.transport.is_closing():
+        if not self._transport.is_closing():
             # Its peer may be gone already, which connection_lost tells.
             with contextlib.suppress(OSError):
-                self.transport.write_eof()
-
-    def close(self) -> None:
-        """Close when all that was written to this side is sent."""
-        if self.transport is not None:
-            self.transport.close()
+                self._transport.write_eof()
 
     @override
     def pause_writing(self) -> None:
-        if self.other is not None and self.other.transport is not None:
-            self.other.transport.pause_reading()
+        if self.other is not None:
+            self.other._transport.pause_reading()
 
     @override
     def resume_writing(self) -> None:
-        if self.other is not None and self.other.transport is not None:
-            self.other.transport.resume_reading()
+        if self.other is not None:
+            self.other._transport.resume_reading()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._links.discard(self)
-        other, self.other = self.other, None
-        if other is not None and other.transport is not None and not other.transport.is_closing():
-            other.reset()
+        self._is_lost = True
+        # One that is closing still sends what it has.
+        if self.other is not None and not self.other._transport.is_closing():
+            self.other.reset()
 
     def reset(self) -> None:
         """Close at once, so that the peer sees a reset, whatever is still on its way."""
-        if self.transport is not None:
-            set_linger_0(self.transport.get_extra_info("socket"))
-            self.transport.abort()
+        set_linger_0(self._transport.get_extra_info("socket"))
+        self._transport.abort()
 
 
 async def join(client: socket.socket, endpoint: Endpoint, links: set[Link]) -> None:
@@ -239,10 +254,7 @@ async def join(client: socket.socket, endpoint: Endpoint, links: set[Link]) -> N
         _, near = await loop.connect_accepted_socket(lambda: Link(links), client)
         _, far = await loop.create_connection(lambda: Link(links), sock=pod)
         undo.pop_all()
-    near.other, far.other = far, near
-    for each in (near, far):
-        assert each.transport is not None
-        each.transport.resume_reading()
+    near.tie(far)
 
 
 def claim(host: str, port: int) -> socket.socket:

@@ -252,6 +252,21 @@ def test_nothing_stays_open_when_both_sides_have_ended() -> None:
     assert asyncio.run(run()) == 0
 
 
+def test_nothing_stays_open_of_clients_that_leave_at_once() -> None:
+    async def run() -> int:
+        async with pod(echo) as one, balanced(one) as balancer:
+            for _ in range(50):
+                client = socket.create_connection((HOST, balancer.port))
+                await asyncio.sleep(0)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.close()
+            for _ in range(1000):
+                await asyncio.sleep(0)
+            return balancer.connections
+
+    assert asyncio.run(run()) == 0
+
+
 def test_closing_resets_what_is_connected_and_gives_the_port_back() -> None:
     async def run() -> None:
         async with pod(echo) as one, balanced(one) as balancer:

@@ -39,8 +39,7 @@ def place() -> Iterator[Path]:
 
 
 @pytest.fixture
-def environ(place: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(place))
+def environ(place: Path) -> dict[str, str]:
     return {"TMPDIR": str(place)}
 
 
@@ -167,9 +166,11 @@ def test_no_room_is_told_with_what_is_needed_and_what_moves_it(environ: dict[str
 
 
 @pytest.mark.skipif(ROOT, reason="root's is closed to whoever runs PostgreSQL")
-def test_the_runtime_directory_comes_first(environ: dict[str, str], tmp_path: Path) -> None:
-    with new({**environ, "XDG_RUNTIME_DIR": str(tmp_path)}) as made:
-        assert made.path.is_relative_to(tmp_path)
+def test_the_runtime_directory_comes_first(environ: dict[str, str], place: Path) -> None:
+    runtime = place / "run"
+    runtime.mkdir()
+    with new({**environ, "XDG_RUNTIME_DIR": str(runtime)}) as made:
+        assert made.path.is_relative_to(runtime)
 
 
 @pytest.mark.skipif(not ROOT, reason="needs root")
