@@ -10,16 +10,26 @@ from an image that holds the code of one release only.
     migrations/ goose files: base and one folder a track
     database    the pool; reach: why it has no connection
     schema      which schema version the database has, as a pod last saw it
+    gate        may this release start on this database? gate_look: what is seen of it;
+                gate_keeper: asks until it is decided; gate_migrate: migrates at boot;
+                gate_entry: what opens behind the gate
     readiness, liveness
                 what /readyz, /startupz and /livez answer
+    dependencies
+                what a process depends on, and who else suffers; discriminator: is it the
+                database, or my pool?
+    bounded     how to go on when something does not end
     failures    what a client is told when the database says no
     endpoints/  HTTP: what is read from a request and what is answered
     envelope, accounts, cutoff
                 around every answer: headers, log line and count, an answer at the very end
+    worker      what a release does that nobody asked for
+    defects     what a process does wrong on purpose
     app         all of it as one ASGI application; state: what it knows
     server      the HTTP server and its staged end; protocol: bytes that are not HTTP
     serve, migrate, seed
                 the three commands, put together by cli
+    operator/   what `chirps migrate` answers an operator: status, plan, verify, why-not, ...
 
 The API, JSON unless it says otherwise. Whoever calls as user 7 sends
 `Authorization: Bearer user-7`; these tokens are static and secret to nobody.

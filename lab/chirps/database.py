@@ -7,12 +7,16 @@ after it failed, because only a rollback clears the set.
 
 The pool has a fixed size. A connection is looked at before it is used, so a restarted database
 costs the requests that were in flight and no others.
+
+Who waits for a connection hopes that one comes free. While the database is known to be away none
+will, so the wait is cut short: the client learns soon what it would learn in any case, and those
+who wait do not pile up. A pool that is merely busy keeps its whole wait.
 """
 
 import asyncio
 import select
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -27,6 +31,9 @@ Pool = AsyncConnectionPool[Connection]
 Parameters = Sequence[Any] | dict[str, Any]
 
 CONNECT_S = 3
+# Long enough to meet a connection that is just coming back, short enough that a client is
+# answered within 0.3 s.
+AWAY_WAIT_S = 0.2
 # psycopg_pool doubles its pause between attempts for as long as this says, and would wait up
 # to two minutes after a long outage. So it gives up soon, and the next who asks the pool for a
 # connection starts again; somebody asks every second (`lab.chirps.schema`).
@@ -85,10 +92,15 @@ class Database:
 
     Raises NoConnection when none comes free in time, psycopg.Error with the server's SQLSTATE
     when it refuses.
+
+    `is_away` says whether the database was away when it was looked at last; who looks at it sets
+    it (`lab.chirps.dependencies`). Then whoever names no time of their own waits for a connection
+    for AWAY_WAIT_S at most.
     """
 
     def __init__(self, pool: Pool, reach: Reach) -> None:
         self.pool = pool
+        self.is_away: Callable[[], bool] = lambda: False
         self._reach = reach
 
     async def rows(
@@ -109,7 +121,7 @@ class Database:
     async def _connection(self, timeout_s: float | None) -> AsyncIterator[Connection]:
         # Not pool.connection(): that one also commits or rolls back, and in autocommit there
         # is neither.
-        within_s = self.pool.timeout if timeout_s is None else timeout_s
+        within_s = self._patience_s() if timeout_s is None else timeout_s
         try:
             connection = await self._take(time.monotonic() + within_s)
         except PoolTimeout as error:
@@ -120,6 +132,9 @@ class Database:
             # Shielded: a caller whose time is up while the pool takes it back would lose it,
             # and the pool would be smaller for ever.
             await asyncio.shield(self.pool.putconn(connection))
+
+    def _patience_s(self) -> float:
+        return min(self.pool.timeout, AWAY_WAIT_S) if self.is_away() else self.pool.timeout
 
     async def _take(self, deadline: float) -> Connection:
         """Return the first connection that is alive; those that are not are replaced.

@@ -34,6 +34,16 @@ def database_check(database: Database) -> Check:
     return Check("database", Kind.SHARED, probe)
 
 
+def is_away(database: Check, reach: Reach, discriminator: Discriminator) -> bool:
+    """Say whether the last look at the database failed, and for want of a database.
+
+    A pool that is busy, behind a lock say, fails that look as well; but then connecting works.
+    """
+    if database.seen is None or database.good:
+        return False
+    return reach.failure is not None or discriminator.found is Found.FAILS
+
+
 def configuration_check(reach: Reach, database: Check) -> Check:
     """Fail while the server refuses this pod's own configuration and never took it.
 
@@ -108,6 +118,7 @@ def all_checks(
 ) -> list[Check]:
     """Return the checks every process has."""
     shared = database_check(database)
+    database.is_away = lambda: is_away(shared, reach, discriminator)
     return [
         configuration_check(reach, shared),
         loop_check(pulse),
