@@ -111,7 +111,7 @@ def judged(place: Workplace, variant: str) -> dict[str, Any]:
     """Play a variant; a verdict that is not as predicted is a figure too, and no failure."""
     argv = [program("lab"), "scenario", "run", SCENARIO, "--name", NAME, "--variant", variant]
     done = subprocess.run(
-        [*argv, "--json"],
+        [*argv, "--json", "--no-retry"],
         capture_output=True,
         text=True,
         env={**os.environ, **place.lab.environment},

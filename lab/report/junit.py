@@ -7,6 +7,7 @@ as Surefire does it, as flakyError or rerunError, which others read over
 (https://maven.apache.org/plugins/maven-surefire-plugin/examples/rerun-failing-tests.html).
 """
 
+import io
 import re
 from collections.abc import Iterator, Sequence
 
@@ -31,8 +32,9 @@ def render(cases: Sequence[Case]) -> bytes:
         own = [case for case in cases if case.scenario == scenario]
         report.add_testsuite(_suite(scenario, own))
     report.update_statistics()
-    content: bytes = report.tostring()
-    return content + b"\n"
+    content = io.BytesIO()
+    report.write(content)
+    return content.getvalue() + b"\n"
 
 
 def _suite(scenario: str, cases: Sequence[Case]) -> TestSuite:

@@ -67,6 +67,10 @@ def test_each_scenario_is_a_suite_and_each_variant_a_case() -> None:
     }
 
 
+def test_the_file_says_in_which_encoding_it_is() -> None:
+    assert render([case()]).startswith(b"<?xml version='1.0' encoding='utf-8'?>\n<testsuites ")
+
+
 def test_the_numbers_at_the_top_are_those_of_the_cases() -> None:
     root = parse(case(), WRONG, INVALID, FAILED, LEFT_OUT)
 

@@ -61,6 +61,9 @@ def test_the_first_try_is_kept_and_the_history_of_the_second_tells_of_it(store: 
     lines = [json.loads(line) for line in run.history("careless").read_bytes().splitlines()]
     assert [line["kind"] for line in lines[:2]] == ["run", "note"]
     assert "a try before this proved nothing: baseline: " in lines[1]["text"]
+    # The observer may still know the first one.
+    first = (run.path / "_invalid/careless/1/history.jsonl").read_bytes().splitlines()[0]
+    assert json.loads(first)["run"] != lines[0]["run"]
 
 
 def test_a_report_shows_the_second_try_alone_with_the_note_of_the_first(store: Store) -> None:

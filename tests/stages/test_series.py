@@ -165,9 +165,7 @@ def test_a_later_round_is_expected_to_take_what_the_first_one_took(store: Store)
 
     played = Played(store, Grounds(), one).play(rounds=2, budget_s=guessed_s + 1)
 
-    took_s = sum(case.verdict.figures.wall_s for case in played.cases if case.verdict)
-    assert [case.round for case in played.cases] == [1, 1, 2, 2]
-    assert took_s < guessed_s
+    assert [(case.round, case.code) for case in played.cases] == [(1, 0), (1, 0), (2, 0), (2, 0)]
 
 
 def test_with_a_budget_the_shortest_is_played_first(store: Store) -> None:
