@@ -33,7 +33,7 @@ def mostly(signature: Signature, *, at_least: float = 0.95) -> Check:
             name=name,
             ok=bool(failed) and share >= at_least,
             claim=f"at least {at_least:.0%} of the failures come from {signature.release},"
-            f" with SQLSTATE {signature.sqlstate}, at {', '.join(signature.endpoints)}",
+            f" with SQLSTATE {signature.sqlstate or 'none'}, at {', '.join(signature.endpoints)}",
             predicted=at_least,
             measured=share,
             formula="failures with the signature / failures",
@@ -67,16 +67,23 @@ def fails_soon_after(moment: Moment, *, within_s: float) -> Check:
 
 
 def as_many_as_predicted(
-    signature: Signature, *, since: Moment, stream: str, within: float = 0.25
+    signature: Signature,
+    *,
+    since: Moment,
+    until: Moment | None = None,
+    stream: str,
+    within: float = 0.25,
 ) -> Check:
     """The size of the effect on one stream is what the observed rollout makes of it.
 
-    A prediction so small that no failure at all would be near enough tells nothing.
+    `until` is when the cause is gone; None: with the last pod of the release. A prediction so
+    small that no failure at all would be near enough tells nothing.
     """
     name = f"number of failures, {stream}"
 
     def judge(history: History) -> CheckResult:
-        window = Window(since.at(history), verdict_window(history).end)
+        end = until.at(history) if until else verdict_window(history).end
+        window = Window(since.at(history), end)
         predict = predictions.BY_STREAM[stream]
         predicted = predict(history, signature.release, signature.endpoints, window)
         measured = _count(history, signature, stream)
@@ -85,7 +92,7 @@ def as_many_as_predicted(
             name=name,
             ok=_is_near(measured, predicted.count, allowed),
             claim=f"{stream}: as many requests fail as meet {signature.release}"
-            f" after {since.sentence}",
+            f" after {since.sentence}" + (f" and before {until.sentence}" if until else ""),
             predicted=round(predicted.count, 1),
             measured=measured,
             formula=predicted.formula,

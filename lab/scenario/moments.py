@@ -6,9 +6,10 @@ to the observer's with a bound that was measured.
 
 from lab.scenario import reach
 from lab.scenario.events import Event
-from lab.scenario.evidence import MissingEvidence, phase_began
+from lab.scenario.evidence import MissingEvidence, phase_began, requested
 from lab.scenario.history import History
 from lab.scenario.model import Moment
+from lab.scenario.stage import Fault
 
 
 def committed(version: int) -> Moment:
@@ -57,6 +58,47 @@ def last_endpoint_gone(release: str) -> Moment:
         lambda history: reach.gone(history, release, ready=False),
         _none,
     )
+
+
+def first_ready_endpoint(release: str) -> Moment:
+    """From here on a new connection may meet `release`.
+
+    Not the same as a pod that is Ready: that of a migration's Job is Ready while it runs, and
+    has the release's name.
+    """
+
+    def at(history: History) -> int:
+        for each in reach.reaches(history):
+            if release in each.ready:
+                return each.t
+        raise MissingEvidence(f"no ready endpoint of {release} was seen")
+
+    return Moment(f"the first ready endpoint of {release}", at, _none)
+
+
+def no_ready_endpoint() -> Moment:
+    """From here on every new connection is turned away, at least for a while."""
+
+    def at(history: History) -> int:
+        begin = phase_began(history, "run")
+        for each in reach.reaches(history):
+            if each.t >= begin and not each.ready:
+                return each.t
+        raise MissingEvidence("some endpoint was ready all the time")
+
+    return Moment("no endpoint is ready any more", at, _none)
+
+
+def injected(fault: Fault) -> Moment:
+    """When the fault was asked for, by the engine's own clock; its effect comes later."""
+
+    def at(history: History) -> int:
+        asked = requested(history, fault.name)
+        if asked is None:
+            raise MissingEvidence(f"{fault.name} was not injected")
+        return asked
+
+    return Moment(f"the request to {fault.describe()}", at, _none)
 
 
 def _none(_history: History) -> int:
