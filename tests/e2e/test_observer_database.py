@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -245,6 +245,45 @@ def test_who_waits_and_for_whom_is_seen(database: Database) -> None:
     assert sample["blocked"] == 1
     assert sample["longest_wait_s"] > 0
     assert [each["application"] for each in sample["blockers"]] == ["reporting"]
+
+
+def test_a_sample_tells_who_is_in_front_from_who_waits_and_is_waited_for(
+    database: Database,
+) -> None:
+    def session(application: str) -> Awaitable[psycopg.AsyncConnection[Any]]:
+        told = conninfo(database)
+        return psycopg.AsyncConnection.connect(told, application_name=application, autocommit=True)
+
+    async def scenario() -> Line:
+        lines: Lines = []
+        sampling = Sampler(lines.append, hz=2, conninfo=conninfo(database))
+        with transaction(database, "reporting", "SELECT count(*) FROM chirps"):
+            async with await session("chirps-migrate") as migration, await session("v1") as user:
+                ddl = "ALTER TABLE chirps ADD COLUMN content text"
+                waiting = {migration: asyncio.create_task(migration.execute(ddl))}
+                async with asyncio.timeout(20):
+                    await sample_until(sampling, lines, blocked=1)
+                    query = "SELECT count(*) FROM chirps"
+                    waiting[user] = asyncio.create_task(user.execute(query))
+                    await sample_until(sampling, lines, blocked=2)
+                for connection, task in reversed(waiting.items()):
+                    connection.cancel()
+                    with pytest.raises(psycopg.errors.QueryCanceled):
+                        await task
+        await sampling.close()
+        return lines[-1]
+
+    async def sample_until(sampling: Sampler, lines: Lines, *, blocked: int) -> None:
+        while not lines or lines[-1].get("blocked") != blocked:
+            await sampling.sample()
+            lines[:] = of_kind(lines, "db")
+
+    sample = asyncio.run(scenario())
+
+    assert {(each["application"], each["waits"]) for each in sample["blockers"]} == {
+        ("reporting", False),
+        ("chirps-migrate", True),
+    }
 
 
 def test_a_sample_waits_for_no_lock(database: Database) -> None:

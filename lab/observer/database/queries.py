@@ -41,8 +41,9 @@ SELECT application_name AS application, coalesce(state, 'unknown') AS state,
 FROM pg_stat_activity WHERE backend_type = 'client backend'
 GROUP BY 1, 2 ORDER BY 1, 2"""
 
-# Who waits for a lock, since when, and for whom. pg_blocking_pids looks into the lock
-# manager and takes its locks, so it is asked about those only who wait.
+# Who waits for a lock, since when, and for whom; and whether those wait themselves, as a
+# migration does at which others queue. pg_blocking_pids looks into the lock manager and takes
+# its locks, so it is asked about those only who wait.
 BLOCKED = """
 WITH waiting AS (
     SELECT pid, pg_blocking_pids(pid) AS by FROM pg_stat_activity WHERE wait_event_type = 'Lock'
@@ -53,7 +54,9 @@ SELECT (SELECT count(*)::int FROM waiting WHERE cardinality(by) > 0) AS blocked,
        (SELECT coalesce(extract(epoch FROM max(clock_timestamp() - waitstart)), 0)::float8
         FROM pg_locks WHERE NOT granted) AS longest_wait_s,
        (SELECT coalesce(json_agg(json_build_object(
-            'pid', blocker.pid, 'application', application_name) ORDER BY blocker.pid), '[]')
+            'pid', blocker.pid, 'application', application_name,
+            'waits', blocker.pid IN (SELECT pid FROM waiting WHERE cardinality(by) > 0))
+            ORDER BY blocker.pid), '[]')
         FROM blocker LEFT JOIN pg_stat_activity USING (pid)) AS blockers,
        (SELECT coalesce(json_agg(indexrelid::regclass::text ORDER BY 1), '[]')
         FROM pg_index WHERE NOT indisvalid) AS invalid_indexes"""
