@@ -106,7 +106,7 @@ class Undo:
 
     @property
     def name(self) -> str:
-        return f"undo to {self.to}"
+        return f"undo to {self.to}" + (" (refused)" if self.refused else "")
 
     @property
     def lasting(self) -> bool:
