@@ -37,6 +37,7 @@ OWN = {
     "quota-careless": [6],
     "quota-control": [6],
     "rename-back": [6, 7],
+    "rename-back-control": [6, 7],
     "rename-careful": [6, 7, 8, 9],
     "rename-careless": [6],
     "rename-control": [6],
