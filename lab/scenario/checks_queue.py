@@ -1,0 +1,188 @@
+"""Predictions about a queue for a lock: who is at its head, and for how long nobody is served.
+
+A stall is the longest time in which no request to some endpoints was answered well. It is
+measured from answer to answer, so it needs no rate of failures, and what was answered late
+ends it.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from itertools import pairwise
+
+from lab.scenario import queues, traffic
+from lab.scenario.events import NS
+from lab.scenario.evidence import Window, verdict_window
+from lab.scenario.history import History
+from lab.scenario.model import Check, Moment
+from lab.scenario.traffic import FRESH, KEEPALIVE, Request
+from lab.scenario.verdict import CheckResult
+
+UNAVAILABLE = 503
+READ_TIMEOUT = "read_timeout"
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A lock was asked for behind a session of `application`, and given at `until`."""
+
+    application: str
+    until: Moment
+
+    def window(self, history: History) -> Window | None:
+        """Return from when to when it was waited; None where nobody waited at all."""
+        first = queues.behind(history, verdict_window(history), self.application)
+        return Window(first.since, self.until.at(history)) if first else None
+
+
+def is_at_the_head(application: str, *, at_least: float = 0.9) -> Check:
+    """Whoever waits, waits in the end for `application`, and for no one else."""
+    name = f"{application} is at the head of the queue"
+
+    def judge(history: History) -> CheckResult:
+        found = queues.queues(history, verdict_window(history))
+        fitting = [queue for queue in found if queue.roots == (application,)]
+        share = len(fitting) / len(found) if found else 0.0
+        heads = sorted({root for queue in found for root in queue.roots})
+        most = max((queue.waiting for queue in found), default=0)
+        return CheckResult(
+            name=name,
+            ok=bool(found) and share >= at_least,
+            claim=f"of those who block, {application} alone waits for nobody",
+            predicted=application,
+            measured=", ".join(heads) or "nobody",
+            formula="sessions that block others (pg_blocking_pids) and do not wait themselves",
+            tolerance=f">= {at_least:.0%} of the samples in which somebody waits",
+            detail=f"{len(fitting)} of {len(found)} samples; up to {most} waited"
+            if found
+            else "nobody waited for a lock",
+        )
+
+    return Check(name, judge)
+
+
+def stalls(endpoints: Collection[str], wait: Wait) -> Check:
+    """No answer comes from these endpoints while the lock is waited for, and little longer.
+
+    Before, the connections of the pools must be used up; afterwards, what had queued for them
+    is served first, also for clients that have gone. Who waits longer than a request may be in
+    flight gets no answer anyway, so that is the measure of both.
+    """
+    name = f"stall of {', '.join(endpoints)}"
+
+    def judge(history: History) -> CheckResult:
+        waited, stall = wait.window(history), _longest_stall(history, endpoints)
+        allowed_s = traffic.total_timeout_ns(history) / NS
+        predicted_s = waited.seconds if waited else None
+        off_s = abs(stall.seconds - predicted_s) if predicted_s is not None else None
+        too_short = predicted_s is not None and predicted_s <= 2 * allowed_s
+        return CheckResult(
+            name=name,
+            ok=None if too_short else off_s is not None and off_s <= allowed_s,
+            claim=f"no good answer from when the lock was asked for to {wait.until.sentence}",
+            predicted=round(predicted_s, 2) if predicted_s is not None else None,
+            measured=stall.seconds,
+            formula=f"{wait.until.sentence} - when the first one began to wait behind"
+            f" {wait.application}, in seconds",
+            tolerance=f"+- {allowed_s:g} s, for which a request may be in flight",
+            detail=_why(waited, too_short=too_short),
+        )
+
+    return Check(name, judge)
+
+
+def _why(waited: Window | None, *, too_short: bool) -> str:
+    if waited is None:
+        return "nobody waited for a lock"
+    return "the wait was too short to be told from a slow answer" if too_short else ""
+
+
+def stalls_at_most(endpoints: Collection[str], *, lock_timeout_s: float, slack_s: float) -> Check:
+    """However often the lock is asked for, nobody is held up for longer than one try of it."""
+    name = f"longest stall of {', '.join(endpoints)}"
+
+    def judge(history: History) -> CheckResult:
+        stall, bound_s = _longest_stall(history, endpoints), lock_timeout_s + slack_s
+        return CheckResult(
+            name=name,
+            ok=stall.seconds <= bound_s,
+            claim=f"no time without a good answer is longer than {bound_s:g} s",
+            predicted=bound_s,
+            measured=stall.seconds,
+            formula=f"lock_timeout {lock_timeout_s:g} s + {slack_s:g} s to serve who had queued",
+            tolerance=f"<= {bound_s:g} s",
+        )
+
+    return Check(name, judge)
+
+
+def as_many_as_came_meanwhile(endpoints: Collection[str], wait: Wait) -> Check:
+    """Whoever comes while the lock is waited for fails, but for those who came at its ends."""
+    name = f"number of failures at {', '.join(endpoints)}"
+
+    def judge(history: History) -> CheckResult:
+        waited, rate = wait.window(history), _rate(history, endpoints)
+        predicted = rate * waited.seconds if waited else 0.0
+        allowed = rate * traffic.total_timeout_ns(history) / NS
+        measured = len(_failures(history, endpoints))
+        return CheckResult(
+            name=name,
+            ok=abs(measured - predicted) <= allowed < predicted,
+            claim="as many requests fail as were due while the lock was waited for",
+            predicted=round(predicted),
+            measured=measured,
+            formula=f"{rate:g} requests/s x {waited.seconds if waited else 0:.1f} s",
+            tolerance=f"+- {allowed:.0f}, those of the time for which a request may be in flight",
+            detail=_why(waited, too_short=False),
+        )
+
+    return Check(name, judge)
+
+
+def only_timeouts(endpoints: Collection[str], *, at_least: float = 0.95) -> Check:
+    """They fail because no answer came in time; the database refused nothing.
+
+    Either the client gave up, or the pod after waiting for a connection (503 without SQLSTATE).
+    """
+    name = "nothing is refused, only late"
+
+    def judge(history: History) -> CheckResult:
+        failed = traffic.failures(history, verdict_window(history))
+        late = sum(1 for r in failed if r.endpoint in endpoints and _is_late(r))
+        refused = sum(1 for request in failed if request.sqlstate)
+        share = late / len(failed) if failed else 0.0
+        return CheckResult(
+            name=name,
+            ok=bool(failed) and share >= at_least and not refused,
+            claim=f"at least {at_least:.0%} of the failures are waits that were given up, at"
+            f" {', '.join(endpoints)}; none has an SQLSTATE",
+            predicted=at_least,
+            measured=share,
+            formula="client's timeouts and 503 without SQLSTATE / failures",
+            tolerance=f">= {at_least:.0%}",
+            detail=f"{late} of {len(failed)} failures; {refused} with an SQLSTATE",
+        )
+
+    return Check(name, judge)
+
+
+def _is_late(request: Request) -> bool:
+    gave_up = request.status == UNAVAILABLE and request.sqlstate is None
+    return request.outcome == READ_TIMEOUT or gave_up
+
+
+def _failures(history: History, endpoints: Collection[str]) -> list[Request]:
+    failed = traffic.failures(history, verdict_window(history))
+    return [request for request in failed if request.endpoint in endpoints]
+
+
+def _rate(history: History, endpoints: Collection[str]) -> float:
+    return sum(traffic.rate(history, stream, endpoints) for stream in (FRESH, KEEPALIVE))
+
+
+def _longest_stall(history: History, endpoints: Collection[str]) -> Window:
+    """Return the longest time without a good answer; begin and end of the window count as one."""
+    window = verdict_window(history)
+    found = traffic.requests(history, window)
+    good = sorted(r.done for r in found if r.endpoint in endpoints and not r.failed)
+    times = [window.begin, *(t for t in good if t < window.end), window.end]
+    return max((Window(*pair) for pair in pairwise(times)), key=lambda stall: stall.seconds)
