@@ -73,7 +73,13 @@ class Choice:
 
 
 def choose(
-    paths: "Paths", folder: Path, names: Sequence[str], *, stage: str, lab_name: str
+    paths: "Paths",
+    folder: Path,
+    names: Sequence[str],
+    *,
+    stage: str,
+    lab_name: str,
+    clock: str = "honest",
 ) -> Choice:
     """Return these scenarios, or without names all; raises BadInput for what cannot be played."""
     from lab.errors import NoSuchScenario
@@ -91,7 +97,9 @@ def choose(
     # Where all are meant, one that cannot be shown is no mistake of whoever typed it.
     meant = able if every and able else loaded
     places = [
-        choice.place_of(paths, stage, each.scenario, lab_name=lab_name, progress=progress)
+        choice.place_of(
+            paths, stage, each.scenario, lab_name=lab_name, progress=progress, clock=clock
+        )
         for each in meant
     ]
     others = tuple(each for each in loaded if each not in meant)

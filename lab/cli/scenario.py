@@ -33,6 +33,10 @@ def complete_stage(incomplete: str) -> list[str]:
     return [stage for stage in ("sandbox", "twin") if stage.startswith(incomplete)]
 
 
+def complete_clock(incomplete: str) -> list[str]:
+    return [clock for clock in ("honest", "fast") if clock.startswith(incomplete)]
+
+
 Scenario = Annotated[
     str,
     typer.Argument(
@@ -118,6 +122,15 @@ def run(
             autocompletion=complete_stage,
         ),
     ] = "sandbox",
+    clock: Annotated[
+        str,
+        typer.Option(
+            "--clock",
+            help="honest: Kubernetes' own timers. fast: shorter ones until the end of the command, "
+            "which saves minutes and teaches wrong numbers; the report says so.",
+            autocompletion=complete_clock,
+        ),
+    ] = "honest",
     repeat: Annotated[
         int,
         typer.Option(
@@ -144,6 +157,8 @@ def run(
         lab scenario run --all --stage twin --budget 10m
 
         sudo lab scenario run half-migrated-rename --variant careful --json
+
+        sudo lab scenario run ghost-pod-contract --clock fast
     """
     from lab.cli.report import open_store
     from lab.paths import find_paths
@@ -152,7 +167,7 @@ def run(
         raise BadInput("say which scenarios to play, or --all", hint="lab scenario list")
     paths, store = find_paths(), open_store(runs)
     folder = scenarios_folder(scenarios)
-    choice = _series.choose(paths, folder, names or (), stage=stage, lab_name=name)
+    choice = _series.choose(paths, folder, names or (), stage=stage, lab_name=name, clock=clock)
     if len(names or ()) == 1 and repeat == 1 and budget is None:
         code = _play_one(choice, variant, store, paths, retry=retry, json=json)
     else:

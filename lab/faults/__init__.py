@@ -4,6 +4,7 @@ Each fault is a value with the Protocol `lab.scenario.stage.Fault`, and asks one
 capability of the stage, which is a Protocol in the module of the fault.
 """
 
+from lab.faults.ask import Ask, CanAsk
 from lab.faults.database import CanStopDatabase, StartDatabase, StopDatabase
 from lab.faults.drain import CanDrain, Drain
 from lab.faults.isolate import CanIsolate, Isolate, Rejoin
@@ -22,6 +23,8 @@ from lab.faults.set_image import CanSetImage, SetImage
 from lab.faults.wrong_secret import CanSpoilSecret, RightSecret, WrongSecret
 
 __all__ = [
+    "Ask",
+    "CanAsk",
     "CanDrain",
     "CanHoldSession",
     "CanIsolate",

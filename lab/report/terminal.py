@@ -53,7 +53,7 @@ def _lines(view: View, page: str) -> Iterator[_Line]:
 
 
 def _head(view: View) -> Iterator[_Line]:
-    left, right = view.scenario, view.outcome.upper()
+    left, right = ", ".join(filter(None, (view.scenario, view.remark))), view.outcome.upper()
     yield _Line(f"{left}{right:>{max(WIDTH - len(left), len(right) + 1)}}", "bold")
     if view.title:
         yield from _wrapped(view.title)

@@ -119,6 +119,7 @@ _ADDED: Mapping[str, Fields] = {
     "eviction": {"pod": _TEXT, "status": _INT, "message": _TEXT},
     "drain": {"node": _TEXT, "what": _TEXT, "message": _TEXT},
     "secret": {"release": _TEXT, "what": _TEXT},
+    "answer": {"name": _TEXT, "code": _INT, "told": _OBJECT},
 }
 """What engine and stage write beside it."""
 

@@ -9,7 +9,7 @@ from lab.lifecycle.lab import Lab, require_root
 from lab.lifecycle.lock import exclusive
 from lab.paths import Paths
 from lab.progress import Progress
-from lab.service import jobs, rollout, seed
+from lab.service import jobs, rollout, seed, timers
 from lab.service.database import Database
 from lab.service.names import START_RELEASE
 from lab.service.observer import Observer
@@ -25,6 +25,7 @@ def reset(paths: Paths, name: str, *, progress: Progress, timeout_s: float = REA
         lab = Lab.load(paths, name)
         client = lab.connect()
         told = rollout.configured(client)
+        timers.restore_left(lab, client, progress)
         with progress.task("Resetting service and data"):
             reset_service(lab, client, told.profile, told.seed, timeout_s=timeout_s)
 

@@ -7,7 +7,8 @@ from lab.paths import Paths
 from lab.progress import Progress
 from lab.scenario import needs
 from lab.scenario.model import Scenario
-from lab.stages import sandbox, twin
+from lab.stages import clock_mode, sandbox, twin
+from lab.stages.clock_mode import ClockMode
 from lab.stages.place import Place
 
 SANDBOX, TWIN = "sandbox", "twin"
@@ -15,12 +16,19 @@ NAMES = (SANDBOX, TWIN)
 
 
 def place_of(
-    paths: Paths, stage: str, scenario: Scenario, *, lab_name: str, progress: Progress
+    paths: Paths,
+    stage: str,
+    scenario: Scenario,
+    *,
+    lab_name: str,
+    progress: Progress,
+    clock: str = clock_mode.HONEST.name,
 ) -> Place:
     """Return the place; raises BadInput for an unknown one, and for one that cannot show it."""
     if stage not in NAMES:
         raise BadInput(f"there is no stage {stage!r}; there are {', '.join(NAMES)}")
-    places = {place.name: place for place in _all(paths, lab_name, progress)}
+    mode = clock_mode.mode_of(clock, stage=stage, can_be_fast=stage == SANDBOX)
+    places = {place.name: place for place in _all(paths, lab_name, mode, progress)}
     others = tuple(name for name in able(scenario) if name != stage)
     needs.refuse(scenario, stage, places[stage].lacks, others=others)
     return places[stage]
@@ -32,8 +40,8 @@ def able(scenario: Scenario) -> tuple[str, ...]:
     return tuple(name for name in NAMES if not needs.missing(scenario, lacks[name]))
 
 
-def _all(paths: Paths, lab_name: str, progress: Progress) -> tuple[Place, ...]:
+def _all(paths: Paths, lab_name: str, mode: ClockMode, progress: Progress) -> tuple[Place, ...]:
     return (
-        Place(SANDBOX, sandbox.LACKS, partial(sandbox.enter, paths, lab_name)),
+        Place(SANDBOX, sandbox.LACKS, partial(sandbox.enter, paths, lab_name, mode, progress)),
         Place(TWIN, twin.LACKS, partial(twin.enter, paths, progress)),
     )

@@ -12,12 +12,14 @@ from lab.lifecycle.lab import Lab
 from lab.provision import readiness
 from lab.scenario.load import Invariant, Load
 from lab.scenario.model import Start
-from lab.service import jobs, rolling, rollout
+from lab.service import budget, jobs, operator, rolling, rollout
 from lab.service.database import Database
 from lab.service.jobs import Job
 from lab.service.names import BASE, NAMESPACE
 from lab.service.observer import Clock, Event, Observer
 from lab.service.reset import Beginning, reset_service
+from lab.stages import clock_mode
+from lab.stages.clock_mode import HONEST, ClockMode
 from lab.stages.cluster_database import ClusterDatabaseFaults
 from lab.stages.cluster_nodes import ClusterNodeFaults
 from lab.stages.heal import heal
@@ -25,7 +27,6 @@ from lab.stages.own_events import OwnEvents
 from lab.stages.undo import LabUndoLog
 
 NAME = "sandbox"
-HONEST = "honest"
 RESET = "sudo lab reset"
 READY_BOUND_S = 120.0
 STOP_BOUND_S = 30.0
@@ -41,6 +42,7 @@ class ClusterStage:
     lab: Lab
     client: Client
     undo_log: LabUndoLog
+    mode: ClockMode = HONEST
     observer: Observer = field(init=False)
     clock: Clock | None = None
     run: str = ""
@@ -60,7 +62,7 @@ class ClusterStage:
         return self._facts
 
     def reset(self, start: Start) -> None:
-        self._heal()
+        self.heal()
         record = self.lab.record
         missing = readiness.judge_cluster(self.client, record.nodes, record.versions)
         if missing.findings:
@@ -72,7 +74,7 @@ class ClusterStage:
             told.profile,
             told.seed,
             timeout_s=READY_BOUND_S,
-            beginning=Beginning(**asdict(start)),
+            beginning=Beginning(**asdict(self.mode.applied_to(start))),
         )
         self._facts = self._read_back()
 
@@ -215,7 +217,11 @@ class ClusterStage:
     def uncordon(self, node: str) -> None:
         self.nodes.uncordon(node)
 
-    def _heal(self) -> None:
+    def ask(self, name: str, arguments: Sequence[str]) -> None:
+        answer = operator.ask(self.lab, arguments)
+        self.own.tell("answer", name=name, code=answer.code, told=answer.told)
+
+    def heal(self) -> None:
         """Take back what a run that was cut short left, newest first."""
         for change in self.undo_log.left():
             heal(change.undo, self)
@@ -233,7 +239,7 @@ class ClusterStage:
             "stage": NAME,
             "distribution": record.distribution,
             "version": record.version,
-            "clock": HONEST,
+            **clock_mode.facts(self.lab, self.client, self.mode),
             "reset_command": RESET,
             "nodes": len(record.nodes),
             "postgres": postgres,
@@ -250,6 +256,7 @@ class ClusterStage:
             "progress_deadline_s": told.progress_deadline_s,
             "grace_s": told.grace_s,
             "pre_stop_s": told.pre_stop_s,
+            **budget.facts(self.client, told.replicas),
             "seeded_users": int(users),
             "seeded_chirps": int(chirps),
         }

@@ -8,9 +8,12 @@ from typing import Any
 from lab.lifecycle.lab import Lab, require_root
 from lab.lifecycle.lock import exclusive
 from lab.paths import Paths
+from lab.progress import Progress
 from lab.scenario.needs import Lacks
 from lab.scenario.stage import Stage, UndoLog
 from lab.service import rollout
+from lab.stages import clock_mode
+from lab.stages.clock_mode import HONEST, ClockMode
 from lab.stages.cluster import ClusterStage
 from lab.stages.undo import LabUndoLog
 
@@ -23,6 +26,7 @@ class SandboxGround:
 
     lab: Lab
     undo_log: LabUndoLog
+    mode: ClockMode = HONEST
 
     @property
     def about(self) -> Mapping[str, Any]:
@@ -35,7 +39,8 @@ class SandboxGround:
 
     def prepare(self) -> tuple[Stage, UndoLog]:
         # Connected anew, and proved anew to be the lab's: a run writes to its cluster.
-        return ClusterStage(self.lab, self.lab.connect(), self.undo_log), self.undo_log
+        stage = ClusterStage(self.lab, self.lab.connect(), self.undo_log, self.mode)
+        return stage, self.undo_log
 
     def let_be(self) -> None:
         """A new release, a new schema: the next reset ends it."""
@@ -43,11 +48,19 @@ class SandboxGround:
 
 
 @contextmanager
-def enter(paths: Paths, lab_name: str) -> Iterator[SandboxGround]:
+def enter(
+    paths: Paths, lab_name: str, mode: ClockMode, progress: Progress
+) -> Iterator[SandboxGround]:
     """Have the lab to oneself. Raises LabError where there is none, or no service on it."""
     require_root("scenario run", why="enters the lab's network and its database")
     with exclusive(paths, lab_name):
         lab = Lab.load(paths, lab_name)
         # Before anything of a run is written: without a service there is none.
-        rollout.configured(lab.connect())
-        yield SandboxGround(lab, LabUndoLog(lab))
+        client = lab.connect()
+        rollout.configured(client)
+        ground = SandboxGround(lab, LabUndoLog(lab), mode)
+        if mode.is_other or clock_mode.is_left(lab):
+            # The clock is set on every node, so all of them must be there.
+            ClusterStage(lab, client, ground.undo_log).heal()
+        with clock_mode.ticking(lab, client, mode, progress):
+            yield ground

@@ -8,6 +8,7 @@ import pytest
 import lab.faults
 from lab.errors import LabError
 from lab.faults import (
+    Ask,
     Drain,
     HoldSession,
     Isolate,
@@ -59,6 +60,7 @@ FAULTS: tuple[Fault, ...] = (
     StopAgent("n4"),
     StopDatabase(),
     TerminateBackends("chirps/"),
+    Ask(("can-i-contract",)),
     Undo("v1"),
     WrongSecret("v2"),
 )

@@ -151,3 +151,18 @@ def test_texts_are_wrapped_below_their_own_beginning(shown):
 def build(events, *, verdict=None, damage=()) -> view.View:
     stored = StoredVariant("careless", tuple(events), verdict, damage)
     return view.build(StoredRun("r", {}, (stored,), ()))
+
+
+def test_the_first_line_says_when_timers_were_shortened(shown):
+    honest = terminal.summary(shown).splitlines()[0]
+    fast = terminal.summary(dataclasses.replace(shown, remark=view.FAST_REMARK)).splitlines()[0]
+
+    assert "clock" not in honest
+    assert fast.startswith("half-migrated-rename, fast clock: ")
+
+
+@pytest.mark.parametrize(("clock", "remark"), [("fast", view.FAST_REMARK), ("honest", "")])
+def test_only_the_fast_clock_needs_a_remark(clock, remark):
+    run = StoredRun(name="r", run={"clock": clock}, variants=(), damage=())
+
+    assert view.build(run).remark == remark

@@ -146,3 +146,43 @@ def test_the_operators_pod_is_who_may_migrate_and_has_no_password_in_its_environ
     assert "PGPASSWORD_FILE" in names
     assert "PGPASSWORD" not in names
     assert found["spec"]["template"]["spec"]["nodeSelector"] == {"role.lab.local/server": ""}
+
+
+def budget(**changes: Any) -> dict[str, Any]:
+    found: dict[str, Any] = chirps(**changes)[1]["spec"]
+    return found
+
+
+def test_the_budget_lets_one_pod_go_and_holds_no_unhealthy_one() -> None:
+    assert budget()["maxUnavailable"] == 1
+    assert budget()["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+
+
+def test_a_budget_may_count_what_stays_instead() -> None:
+    found = budget(disruption_budget={"min_available": 4, "unhealthy": "IfHealthyBudget"})
+
+    assert "maxUnavailable" not in found
+    assert found["minAvailable"] == 4
+    assert found["unhealthyPodEvictionPolicy"] == "IfHealthyBudget"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"unhealthy": "AlwaysAllow"},
+        {"min_available": 3, "max_unavailable": 1, "unhealthy": "AlwaysAllow"},
+        {"max_unavailable": 1, "unhealthy": "Never"},
+    ],
+)
+def test_a_budget_counts_one_way(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidValue, match="disruption_budget"):
+        chirps(disruption_budget=wrong)
+
+
+def test_pods_tolerate_a_lost_node_as_long_as_the_api_server_says_unless_told() -> None:
+    def tolerated(**changes: Any) -> list[int]:
+        spec = chirps(**changes)[-1]["spec"]["template"]["spec"]
+        return [t["tolerationSeconds"] for t in spec["tolerations"] if "tolerationSeconds" in t]
+
+    assert tolerated() == []
+    assert tolerated(toleration_seconds=30) == [30, 30]
