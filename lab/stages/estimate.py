@@ -42,10 +42,14 @@ PACES = {
 
 @dataclass(slots=True)
 class Estimates:
-    """Estimates for one stage; the runs of a scenario are looked through once, until `forget`."""
+    """Estimates for one stage; the runs of a scenario are looked through once, until `forget`.
+
+    `clock` is the mode of it as runs tell it; None: any will do.
+    """
 
     store: Store
     stage: str
+    clock: str | None = None
     _measured: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def seconds(self, scenario: Scenario, variants: Iterable[Variant]) -> float:
@@ -58,18 +62,22 @@ class Estimates:
 
     def _one(self, scenario: Scenario, variant: Variant) -> float:
         if scenario.name not in self._measured:
-            self._measured[scenario.name] = measured(self.store, self.stage, scenario.name)
-        found = self._measured[scenario.name].get(variant.name)
-        return guess(scenario, variant, self.stage) if found is None else found
+            found = measured(self.store, self.stage, scenario.name, clock=self.clock)
+            self._measured[scenario.name] = found
+        known = self._measured[scenario.name].get(variant.name)
+        return guess(scenario, variant, self.stage) if known is None else known
 
 
-def measured(store: Store, stage: str, scenario: str) -> dict[str, float]:
+def measured(
+    store: Store, stage: str, scenario: str, *, clock: str | None = None
+) -> dict[str, float]:
     """Return the median wall time in seconds, by variant, of the newest valid runs on `stage`."""
     walls: dict[str, list[float]] = {}
     for told in _objects(store, scenario):
         taken = walls.setdefault(told["variant"], [])
         valid = told["outcome"] not in (None, Outcome.INVALID)
-        if valid and told.get("stage") == stage and len(taken) < NEWEST:
+        here = told.get("stage") == stage and clock in (None, told.get("clock"))
+        if valid and here and len(taken) < NEWEST:
             taken.append(float(told["figures"]["wall_s"]))
     return {variant: statistics.median(taken) for variant, taken in walls.items() if taken}
 

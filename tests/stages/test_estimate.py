@@ -45,6 +45,13 @@ def test_another_stage_is_no_measure(store: Store) -> None:
     assert measured(store, "sandbox", "nudged") == {}
 
 
+def test_another_clock_is_no_measure(store: Store) -> None:
+    play(store, grounds=Grounds())
+
+    assert set(measured(store, "twin", "nudged", clock="fake")) == {"careless"}
+    assert measured(store, "twin", "nudged", clock="fast") == {}
+
+
 def test_a_variant_that_was_never_played_is_guessed(store: Store) -> None:
     told = scenario().scenario
 
