@@ -38,7 +38,7 @@ class Wish:
     @property
     def script(self) -> str:
         """Return what psql is given at once; it says BEGUN when `sql` has been run."""
-        # Rows go nowhere: nobody reads them while the session is held, and a pipe gets full.
+        # Rows go nowhere: nobody looks at them.
         begin = f"\\o /dev/null\nBEGIN;\n{self.sql};\n\\echo {BEGUN}\n"
         return begin if self.idle else f"{begin}{backends.hold_active(self.seconds)}\nROLLBACK;\n"
 

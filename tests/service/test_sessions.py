@@ -114,14 +114,6 @@ def test_a_session_with_an_end_rolls_back_and_says_so(
         assert connection.execute("SELECT count(*) FROM chirps").fetchone() == (0,)
 
 
-def test_more_rows_than_a_pipe_holds_do_not_stop_it(database: Database, sessions: Sessions):
-    sql = "SELECT repeat('x', 1000) FROM generate_series(1, 10000)"
-
-    sessions.hold(Wish(NAME, sql, None, True), Told())
-
-    assert comes_true(lambda: state_of(database) == "idle in transaction")
-
-
 @pytest.mark.parametrize("idle", [False, True])
 def test_a_statement_that_is_refused_is_told_with_its_code(sessions: Sessions, *, idle: bool):
     told = Told()
