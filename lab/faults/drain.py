@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from lab.faults.effect import after_request
 from lab.scenario.history import History
+from lab.scenario.needs import Need
 
 BEGUN, DONE, GAVE_UP = "begun", "done", "gave up"
 STOPPED, FAILED = "stopped", "failed"
@@ -36,6 +37,8 @@ class Drain:
 
     https://kubernetes.io/docs/tasks/administer-cluster/safely-drain-node/
     """
+
+    needs: ClassVar[tuple[Need, ...]] = (Need.EVICTION,)
 
     node: str
     timeout_s: float = 90

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from lab.faults.effect import after_request
 from lab.scenario.evidence import requested
 from lab.scenario.history import History
+from lab.scenario.needs import Need
 
 DATABASE = "database"
 
@@ -33,6 +34,8 @@ class Isolate:
     Packets are dropped in both directions, those of connections that exist as well: no reset
     and no end, as with a switch that fails. What runs on a node that was cut off goes on.
     """
+
+    needs: ClassVar[tuple[Need, ...]] = (Need.NETWORK,)
 
     what: str
 
@@ -67,6 +70,8 @@ class Isolate:
 @dataclass(frozen=True, slots=True)
 class Rejoin:
     """Heal the cut within the timeline; what made it is still recovered, which is fine."""
+
+    needs: ClassVar[tuple[Need, ...]] = (Need.NETWORK,)
 
     what: str
 

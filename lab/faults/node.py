@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from lab.faults.isolate import is_not_ready, is_ready_again
 from lab.scenario.history import History
+from lab.scenario.needs import Need
 
 
 class CanStopAgent(Protocol):
@@ -40,6 +41,8 @@ class StopAgent:
     takes it for lost: https://kubernetes.io/docs/concepts/architecture/nodes/#node-status
     """
 
+    needs: ClassVar[tuple[Need, ...]] = (Need.NODE_AGENT,)
+
     node: str
 
     @property
@@ -69,6 +72,8 @@ class StopAgent:
 @dataclass(frozen=True, slots=True)
 class StartAgent:
     """Start it again within the timeline."""
+
+    needs: ClassVar[tuple[Need, ...]] = (Need.NODE_AGENT,)
 
     node: str
 
@@ -100,6 +105,8 @@ class StartAgent:
 class PowerOff:
     """Cut the power of `node`: its containers end as well, and nobody is told."""
 
+    needs: ClassVar[tuple[Need, ...]] = (Need.NODES,)
+
     node: str
 
     @property
@@ -129,6 +136,8 @@ class PowerOff:
 @dataclass(frozen=True, slots=True)
 class PowerOn:
     """Switch it on again within the timeline."""
+
+    needs: ClassVar[tuple[Need, ...]] = (Need.NODES,)
 
     node: str
 

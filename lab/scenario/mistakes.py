@@ -37,8 +37,23 @@ def _of_scenario(scenario: Scenario) -> Mistakes:
     for need in scenario.needs:
         if need not in set(Need):
             yield f"it needs {need!r}, which is none of {', '.join(Need)}"
+    yield from _of_needs(scenario)
     if not scenario.proofs:
         yield "it has no proof: nothing shows that its checks can fail"
+
+
+def _of_needs(scenario: Scenario) -> Mistakes:
+    """A fault that a stage may lack says so in `needs`, and the scenario must say it as well."""
+    faults = [step.fault for variant in scenario.variants for step in variant.timeline]
+    lacking = {
+        need: fault.name
+        for fault in faults
+        if fault is not None
+        for need in getattr(fault, "needs", ())
+        if need not in scenario.needs
+    }
+    for need, name in lacking.items():
+        yield f"it injects {name!r} and does not say that it needs {need.value!r}"
 
 
 def _of_load(load: Load) -> Mistakes:

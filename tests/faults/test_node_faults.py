@@ -1,10 +1,13 @@
 """Faults on nodes and network: seen by what the cluster, or the sampler, misses."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from lab.faults import Drain, Isolate, PowerOff, PowerOn, Rejoin, StartAgent, StopAgent
+from lab.scenario import mistakes
+from lab.scenario.needs import Need
 from lab.scenario.stage import Fault
 from tests.faults.lines import (
     endpoints,
@@ -15,6 +18,7 @@ from tests.faults.lines import (
     sample,
     unanswered,
 )
+from tests.scenario.test_runner import scenario_of
 
 CUT = Isolate("n4")
 
@@ -85,3 +89,24 @@ def test_draining_is_seen_when_it_has_begun_and_fails_only_by_another_refusal():
 def test_each_asks_one_thing_and_takes_it_back(fault: Fault, asked: Any, back: Any):
     assert injected(fault) == [asked]
     assert recovered(fault) == [back]
+
+
+@pytest.mark.parametrize(
+    ("fault", "need"),
+    [
+        (Isolate("database"), Need.NETWORK),
+        (Rejoin("n4"), Need.NETWORK),
+        (StopAgent("n4"), Need.NODE_AGENT),
+        (StartAgent("n4"), Need.NODE_AGENT),
+        (PowerOff("n4"), Need.NODES),
+        (PowerOn("n4"), Need.NODES),
+        (Drain("n4"), Need.EVICTION),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_a_scenario_has_to_say_what_its_faults_need(fault: Fault, need: Need):
+    scenario = scenario_of(fault)  # type: ignore[arg-type]
+
+    told = f"it injects {fault.name!r} and does not say that it needs {need.value!r}"
+    assert told in mistakes.find(scenario)
+    assert told not in mistakes.find(replace(scenario, needs=(need.value,)))
