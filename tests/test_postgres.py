@@ -328,3 +328,42 @@ def test_every_test_has_a_database_of_its_own(
         name = connection.execute("SELECT current_database()").fetchone()
 
     assert name == (fresh_database.name,)
+
+
+@e2e
+@pytest.mark.parametrize("killed", [False, True], ids=["in order", "killed"])
+def test_a_server_that_is_down_for_a_while_is_found_again_where_it_was(
+    directory: Path, *, killed: bool
+) -> None:
+    with Server(directory / "data") as running:
+        where = running.connection_tcp()
+        with psycopg.connect(**where, autocommit=True) as connection:
+            connection.execute("CREATE TABLE kept (id int)")
+            if killed:
+                os.kill(
+                    int((running.data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL
+                )
+            running.shut_down()
+            running.shut_down()
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(**where)
+
+        running.start_again()
+        running.start_again()
+
+        assert running.connection_tcp() == where
+        with psycopg.connect(**where) as connection:
+            connection.execute("SELECT id FROM kept")
+
+    assert processes_with(str(directory)) == []
+
+
+@e2e
+def test_a_server_that_is_down_is_removed_like_any_other(directory: Path) -> None:
+    running = Server(directory / "data")
+    running.start()
+    running.shut_down()
+
+    running.stop()
+
+    assert list(directory.iterdir()) == []

@@ -171,6 +171,8 @@ class Server:
         if self.is_running:
             return
         self.shut_down()
+        # One that was killed left it, and would be taken for ready by it.
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
         self._start_once()
         if not self._becomes_ready():
             raise self._failure(f"PostgreSQL in {self.data} did not start again")

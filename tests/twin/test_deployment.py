@@ -295,3 +295,30 @@ def test_old_pods_that_fail_are_kept_while_new_ones_take_up_the_room() -> None:
     assert play.releases() == ["v1"] * 10 + ["v2"]
     play.run(100)
     assert play.releases(ready=True) == ["v1"] * 10
+
+
+def test_a_strategy_that_is_set_holds_for_the_rollout_under_way() -> None:
+    play = running()
+    play.deployment = play.deployment.set_strategy({"max_surge": "100%", "max_unavailable": 0})
+
+    roll_out(play, "v2")
+    play.settle()
+
+    assert len(play.active) == 8
+    assert play.deployment.spec.max_surge == 4
+
+
+def test_a_strategy_is_no_new_revision() -> None:
+    play = running()
+    before = len(play.deployment.sets)
+
+    play.deployment = play.deployment.set_strategy({"max_surge": 2, "max_unavailable": 1})
+    play.settle()
+
+    assert len(play.deployment.sets) == before
+
+
+@pytest.mark.parametrize("told", [{"max_surge": 0, "max_unavailable": 0}, {"max_surge": "some"}])
+def test_a_strategy_that_could_never_move_is_refused(told: dict[str, object]) -> None:
+    with pytest.raises(InvalidValue, match="the strategy has mistakes"):
+        running().deployment.set_strategy(told)
