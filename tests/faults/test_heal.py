@@ -1,7 +1,8 @@
 """What a run that was cut short left: the journal's entry asks the same as the fault's recovery."""
 
 import inspect
-import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,8 @@ from lab.faults import (
     Undo,
     WrongSecret,
 )
+from lab.journal import Journal
+from lab.paths import Caller
 from lab.scenario.stage import Fault
 from lab.stages.heal import heal
 from tests.faults.lines import Recorder, recovered
@@ -77,10 +80,14 @@ def test_every_fault_there_is_is_among_them():
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_healing_asks_what_recovering_asks(fault: Fault):
+def test_healing_from_the_disk_asks_what_recovering_asks(fault: Fault, tmp_path: Path):
+    owner = Caller(os.geteuid(), os.getegid(), tmp_path)
+    journal = Journal(tmp_path / "faults.jsonl", owner=owner, boot_id="b")
+    journal.intend("fault", fault.name, **fault.undo())
+    (left,) = Journal(tmp_path / "faults.jsonl", owner=owner, boot_id="b").open_changes()
     stage = Recorder()
 
-    heal(json.loads(json.dumps(fault.undo())), stage)  # type: ignore[arg-type]
+    heal(left.undo, stage)  # type: ignore[arg-type]
 
     assert stage.asked == recovered(fault)
 
