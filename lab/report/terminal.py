@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab.report import words
+from lab.report.telling import CardView, LedgerView, plain
 from lab.report.view import CheckRow, VariantView, View
 from lab.scenario.verdict import Outcome
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 WIDTH = 100
 _INDENT = "  "
 _TOP_SIGNATURES = 3
+_TOP_SIGNALS = 5
 _LEAST_REMARK = 45
 
 
@@ -47,6 +49,7 @@ def _lines(view: View, page: str) -> Iterator[_Line]:
     for variant in view.variants:
         yield from _variant(variant)
     yield from _figures(view.variants)
+    yield from _owed(view.variants)
     if page:
         yield _Line("")
         yield _Line(f"report: {page}")
@@ -93,6 +96,50 @@ def _variant(variant: VariantView) -> Iterator[_Line]:
     if variant.signature:
         yield _Line("")
         yield from _signature(variant)
+    if variant.ledger and variant.ledger.lines:
+        yield _Line("")
+        yield from _ledger(variant.name, variant.ledger)
+    if variant.card:
+        yield _Line("")
+        yield from _card(variant.name, variant.card)
+
+
+def _ledger(name: str, ledger: LedgerView) -> Iterator[_Line]:
+    """Show what wakes somebody, and of all else what came first."""
+    yield _Line(f"{name}: signals from the {ledger.since}; {ledger.woken}", "bold")
+    loudest = sorted(ledger.lines, key=lambda each: not each.is_loud)[:_TOP_SIGNALS]
+    width = max(len(each.wakes) for each in loudest)
+    for each in (line for line in ledger.lines if line in loudest):
+        start = f"{each.when:>9}  wakes {each.wakes:<{width}}  "
+        yield from _wrapped(f"{each.what} ({each.count} x)", start)
+    more = len(ledger.lines) - len(loudest)
+    if more > 0:
+        yield _Line(f"{'':>9}  and {words.times(more, 'other signal')}", "dim")
+
+
+def _card(name: str, card: CardView) -> Iterator[_Line]:
+    yield _Line(f"{name}: 3am card", "bold")
+    for each in card.told:
+        yield from _wrapped(each.says, f"{_INDENT}{each.way:<9}  {each.mark:<15}  ")
+    yield from _wrapped(card.way_back, f"{_INDENT}{'undo':<9}  ")
+
+
+def _owed(variants: Sequence[VariantView]) -> Iterator[_Line]:
+    """Show what the scenario says of itself: the same in each of its variants."""
+    card = next((each.card for each in variants if each.card and each.card.owed), None)
+    if card is None:
+        return
+    yield _Line("")
+    yield _Line("what is owed to whoever is called", "bold")
+    for label, listed in (
+        ("rehearse", card.rehearsal),
+        ("together", card.together),
+        ("I owe", card.owed),
+    ):
+        for text in listed:
+            yield from _wrapped(plain(text), f"{_INDENT}{label:<9}  ")
+    if card.decides:
+        yield from _wrapped(card.decides, f"{_INDENT}{'decides':<9}  ")
 
 
 def _checks(variant: VariantView) -> Iterator[_Line]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.report import figures, prose, stored, timeline, words
+from lab.report import figures, prose, stored, telling, timeline, words
 from lab.report.axis import Axis, find_axis
 from lab.report.clean import clean
 from lab.report.conditions import list_conditions
@@ -72,7 +72,8 @@ class Guide:
 @dataclass(frozen=True, slots=True)
 class VariantView:
     """One variant. `damage` says what is missing from its history; `sizes` are the checks that
-    predict how much breaks, the first two that count something: they stand largest."""
+    predict how much breaks, the first two that count something: they stand largest. `ledger` and
+    `card` are None where its verdict has none."""
 
     name: str
     outcome: str
@@ -85,6 +86,8 @@ class VariantView:
     signature: tuple[SignatureLine, ...]
     figures: tuple[Figure, ...]
     by_release: tuple[ReleaseRow, ...]
+    ledger: telling.LedgerView | None
+    card: telling.CardView | None
     conditions: tuple[Figure, ...]
     story: tuple[Line, ...]
     timeline: tuple[timeline.Row, ...]
@@ -205,6 +208,8 @@ def _build_variant(variant: stored.StoredVariant) -> VariantView:
         signature=_signature(verdict),
         figures=figures.list_figures(verdict.figures) if verdict else (),
         by_release=figures.by_release(traffic),
+        ledger=telling.ledger_of(verdict),
+        card=telling.card_of(verdict),
         conditions=list_conditions(events, database),
         story=tell(events, axis, traffic, database),
         timeline=timeline.find_timeline(events, axis, database),

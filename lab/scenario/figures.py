@@ -16,7 +16,7 @@ STILL_FAILING_S = 1.0
 
 def compute(history: History, variant: Variant) -> Figures:
     """Return the figures of a run, also of one that broke off: then of what there is."""
-    window = _window(history)
+    window = window_of(history)
     due = traffic.requests(history, window)
     failed = [request for request in due if request.failed]
     hurt = _hurt(failed)
@@ -40,7 +40,8 @@ def compute(history: History, variant: Variant) -> Figures:
     )
 
 
-def _window(history: History) -> Window:
+def window_of(history: History) -> Window:
+    """Return what counts; of a run that broke off, what there is of it."""
     try:
         return verdict_window(history)
     except MissingEvidence:

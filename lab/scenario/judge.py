@@ -6,7 +6,8 @@ A check that raises, or that cannot tell, makes the run invalid: it never passes
 
 from collections.abc import Sequence
 
-from lab.scenario import figures, signature, traffic, validity
+from lab.scenario import card_told, figures, ledger, signature, traffic, validity
+from lab.scenario.card import Filled, Told
 from lab.scenario.evidence import MissingEvidence, verdict_window
 from lab.scenario.history import History
 from lab.scenario.model import Check, Role, Scenario, Variant
@@ -22,6 +23,8 @@ def judge(scenario: Scenario, variant: Variant, history: History) -> Verdict:
     unclear = [f"{c.name}: {c.detail}" for c in (*checks, *because) if c.ok is None]
     outcome = _outcome(variant, checks) if not invalid and not unclear else Outcome.INVALID
     reasons = (*invalid, *unclear) if outcome is Outcome.INVALID else _missed((*checks, *because))
+    window = figures.window_of(history)
+    failed = traffic.failures(history, window)
     return Verdict(
         scenario=scenario.name,
         variant=variant.name,
@@ -31,7 +34,17 @@ def judge(scenario: Scenario, variant: Variant, history: History) -> Verdict:
         signature=_signature(history),
         figures=figures.compute(history, variant),
         as_predicted=outcome is variant.expected and all(check.ok for check in because),
+        ledger=ledger.keep(history, window, failed),
+        card=_fill_in(scenario, variant, card_told.told(history, window, failed)),
     )
+
+
+def _fill_in(scenario: Scenario, variant: Variant, told: tuple[Told, ...]) -> Filled:
+    """Return the card of the scenario with what was told, and how far one can go back."""
+    final = scenario.card.no_way_back if scenario.card else ()
+    changes = [step.name for step in variant.timeline if step.fault is not None]
+    first_final = next((n for n, name in enumerate(changes) if name in final), len(changes))
+    return Filled(told, scenario.card, steps=len(changes), returns=first_final)
 
 
 def _judge(check: Check, history: History) -> CheckResult:

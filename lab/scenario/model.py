@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from lab.scenario.card import Card
 from lab.scenario.history import History
 from lab.scenario.load import CHIRP_ENDPOINTS, Invariant, Load
 from lab.scenario.stage import Fault
@@ -138,7 +139,8 @@ class Scenario:
 
     `proofs`: the control (the careless timeline without the fault must be not
     reproduced) and mutations (the careful one without one protection must go red).
-    `needs` are names of `lab.scenario.needs.Need`: where one is lacking it is refused.
+    `needs` are names of `lab.scenario.needs.Need`: where one is lacking it is refused. `card`
+    is what the scenario owes whoever is called at 3am.
     """
 
     name: str
@@ -152,6 +154,7 @@ class Scenario:
     baseline_s: float = 20
     settle: Condition | None = None
     needs: tuple[str, ...] = ()
+    card: Card | None = None
 
     @property
     def variants(self) -> tuple[Variant, ...]:

@@ -1,6 +1,6 @@
 """What would an operator be told, without having looked for it?"""
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from lab.scenario.events import Event
@@ -16,11 +16,15 @@ State = tuple[Hashable, int, bool, str]
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """Something that told since `t`, until `until` (ns; None: it still does at the end)."""
+    """Something that told since `t`, until `until` (ns; None: it still does at the end).
+
+    `group` is the same for signals that say the same of different pods.
+    """
 
     t: int
     what: str
     until: int | None
+    group: str = ""
 
     def tells_at(self, t: int) -> bool:
         return self.t <= t and (self.until is None or t < self.until)
@@ -28,26 +32,21 @@ class Signal:
 
 def begun_in(window: Window, history: History) -> tuple[Signal, ...]:
     """Return the signals that began in `window`, the earliest first."""
-    signals = (
-        *_warnings(history),
-        *_restarts(history),
-        *_failed_jobs(history),
-        *_false_conditions(history),
-        *_nodes(history),
-    )
+    signals = (signal for source in SOURCES.values() for signal in source(history))
     within = (signal for signal in signals if signal.t in window)
     return tuple(sorted(within, key=lambda signal: signal.t))
 
 
-def _once(t: int, what: str) -> Signal:
+def _once(t: int, what: str, group: str) -> Signal:
     """What happens and is over: whoever did not look then is told nothing later."""
-    return Signal(t, what, until=t)
+    return Signal(t, what, until=t, group=group)
 
 
 def _warnings(history: History) -> Iterator[Signal]:
     for event in history.of("event"):
         if event["type"] == "Warning" and not _is_usual(event, history):
-            yield _once(event["t"], f"event {event['reason']} of {event['object']}")
+            what = f"event {event['reason']}"
+            yield _once(event["t"], f"{what} of {event['object']}", what)
 
 
 def _is_usual(event: Event, history: History) -> bool:
@@ -69,7 +68,7 @@ def _restarts(history: History) -> Iterator[Signal]:
     known: dict[str, int] = {}
     for event in history.of("pod"):
         if event["restarts"] > known.get(event["name"], event["restarts"]):
-            yield _once(event["t"], f"restart of pod {event['name']}")
+            yield _once(event["t"], f"restart of pod {event['name']}", "restart")
         known[event["name"]] = event["restarts"]
 
 
@@ -116,3 +115,13 @@ def _spans(states: Iterable[State]) -> Iterator[Signal]:
 
 def _is(condition: Event, kind: str, status: str) -> bool:
     return condition.get("type") == kind and condition.get("status") == status
+
+
+SOURCES: Mapping[str, Callable[[History], Iterator[Signal]]] = {
+    "event": _warnings,
+    "restart": _restarts,
+    "job": _failed_jobs,
+    "condition": _false_conditions,
+    "node": _nodes,
+}
+"""Where signals come from."""

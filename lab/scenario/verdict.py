@@ -5,9 +5,12 @@ history alone (lab.scenario.judge), so it can be thrown away and computed again.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Self
+
+from lab.scenario.card import Filled
+from lab.scenario.ledger import Ledger
 
 Value = float | int | str | None
 
@@ -104,7 +107,9 @@ class Verdict:
     """The verdict of one variant.
 
     `reasons` are sentences: why invalid, or which predictions failed. `as_predicted`
-    also holds for a proof: a control is predicted to be `not reproduced`.
+    also holds for a proof: a control is predicted to be `not reproduced`. `ledger` and `card`
+    are None where they were stored before there were any. They follow from the same history and
+    say nothing about the service's being as predicted, so two verdicts do not differ by them.
     """
 
     scenario: str
@@ -115,6 +120,8 @@ class Verdict:
     signature: tuple[SignatureRow, ...]
     figures: Figures
     as_predicted: bool
+    ledger: Ledger | None = field(default=None, compare=False)
+    card: Filled | None = field(default=None, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -131,4 +138,6 @@ class Verdict:
             signature=tuple(SignatureRow.from_json(each) for each in told["signature"]),
             figures=Figures.from_json(told["figures"]),
             as_predicted=told["as_predicted"],
+            ledger=Ledger.from_json(told["ledger"]) if told.get("ledger") else None,
+            card=Filled.from_json(told["card"]) if told.get("card") else None,
         )

@@ -1,0 +1,183 @@
+"""Who would have been told what, and when, reckoned from the first user error?
+
+Every signal of a run, those too that only tell who looks for them: the answers that users got,
+pods that are not ready, and commands that end with an error. What would have woken anyone is
+told by a rule and not by hope:
+
+    at once       a command that somebody waits for has failed
+    after 15 min  a state that usual alarms watch, and that still lasts when the run ends. They
+                  wait for 15 minutes (KubeDeploymentReplicasMismatch, KubePodNotReady,
+                  KubeJobFailed, ... of
+                  https://github.com/kubernetes-monitoring/kubernetes-mixin, alerts/)
+    nobody        what is over before that, and what only tells who looks: an event, a line in
+                  a log, a counter for which nobody has set an alarm
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+from typing import Any, Self
+
+from lab.scenario import reach, rollouts, signals, traffic
+from lab.scenario.events import NS
+from lab.scenario.evidence import MissingEvidence, Window
+from lab.scenario.history import History
+from lab.scenario.signals import Signal
+from lab.scenario.traffic import Request
+
+ALARMS_WAIT_S = 900.0
+FIRST_ERROR, CHANGE = "first user error", "beginning of the change"
+COMMAND, ANSWER, ENDPOINTS = "command", "answer", "endpoints"
+STATES = ("condition", "node", "job", ENDPOINTS)
+"""Sources that usual alarms watch."""
+
+
+class Wakes(StrEnum):
+    AT_ONCE = "at once"
+    LATER = "after 15 min"
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Signals that say the same: the first of them `first_s` after what the ledger reckons from.
+
+    `lasts_s` is how long that one told; None: it still did at the end.
+    """
+
+    source: str
+    what: str
+    first_s: float
+    count: int
+    lasts_s: float | None
+    wakes: Wakes
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Self:
+        return cls(**{**told, "wakes": Wakes(told["wakes"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """All signals, the earliest first. `since` says what times are reckoned from.
+
+    `woken_s` is from there to the first signal that wakes somebody at once: None where none did.
+    """
+
+    since: str
+    rows: tuple[Row, ...]
+    woken_s: float | None
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Self:
+        rows = tuple(Row.from_json(each) for each in told["rows"])
+        return cls(told["since"], rows, told["woken_s"])
+
+
+def keep(history: History, window: Window, failed: Sequence[Request]) -> Ledger:
+    """Return the ledger of `window`, in which the requests `failed` failed."""
+    first = traffic.first_failure(failed)
+    origin = first.done if first else window.begin
+    rows = sorted(_rows(history, window, origin), key=lambda row: row.first_s)
+    woken = (row.first_s for row in rows if row.wakes is Wakes.AT_ONCE)
+    return Ledger(FIRST_ERROR if first else CHANGE, tuple(rows), next(woken, None))
+
+
+def _rows(history: History, window: Window, origin: int) -> Iterator[Row]:
+    for source, find in _SOURCES.items():
+        found = [signal for signal in find(history) if signal.t in window]
+        for alike in _groups(found):
+            yield _row(source, alike, origin)
+
+
+def _groups(found: Iterable[Signal]) -> Iterator[list[Signal]]:
+    def group(signal: Signal) -> str:
+        return signal.group or signal.what
+
+    for _, alike in groupby(sorted(found, key=lambda each: (group(each), each.t)), key=group):
+        yield list(alike)
+
+
+def _row(source: str, alike: Sequence[Signal], origin: int) -> Row:
+    first = alike[0]
+    return Row(
+        source=source,
+        what=first.what,
+        first_s=round((first.t - origin) / NS, 3),
+        count=len(alike),
+        lasts_s=None if first.until is None else round((first.until - first.t) / NS, 3),
+        wakes=_wakes(source, alike),
+    )
+
+
+def _wakes(source: str, alike: Sequence[Signal]) -> Wakes:
+    if source == COMMAND:
+        return Wakes.AT_ONCE
+    if source in STATES and any(map(_is_long, alike)):
+        return Wakes.LATER
+    return Wakes.NOBODY
+
+
+def _is_long(signal: Signal) -> bool:
+    return signal.until is None or signal.until - signal.t >= ALARMS_WAIT_S * NS
+
+
+def _answers(history: History) -> Iterator[Signal]:
+    """What users were told: also the log and the counters of a pod, where one answered."""
+    for request in traffic.requests(history):
+        if request.failed:
+            what = " ".join(filter(None, (request.release, _told(request))))
+            yield Signal(request.done, what, until=request.done, group=what)
+
+
+def _told(request: Request) -> str:
+    if request.status is None:
+        return f"{request.outcome}, answered by nobody"
+    return f"{request.status} {request.sqlstate or 'without SQLSTATE'}"
+
+
+def _few_endpoints(history: History) -> Iterator[Signal]:
+    """Fewer are ready than there are replicas, from when to when."""
+    replicas = history.facts.get("replicas")
+    try:
+        changes = reach.reaches(history)
+    except MissingEvidence:
+        return
+    if not isinstance(replicas, int):
+        return
+    short: Signal | None = None
+    for each in changes:
+        if len(each.ready) >= replicas:
+            if short:
+                yield Signal(short.t, short.what, each.t, short.group)
+            short = None
+        elif short is None:
+            what = f"fewer than {replicas} endpoints are ready"
+            short = Signal(each.t, what, None, what)
+    if short:
+        yield short
+
+
+def _commands(history: History) -> Iterator[Signal]:
+    """Commands that somebody waits for, and that do not do what was asked."""
+    for each in rollouts.rollouts(history):
+        if each.code and each.ended is not None:
+            what = f"deploy of {each.release} exits {each.code}: {each.message}"
+            yield Signal(each.ended, what, until=each.ended)
+    for event in history.of("refused"):
+        yield Signal(event["t"], f"{event['what']} refused: {event['message']}", event["t"])
+    for event in history.of("answer"):
+        if event["code"]:
+            yield Signal(event["t"], f"{event['name']} exits {event['code']}", event["t"])
+    for event in history.of("drain"):
+        if event["what"] == "gave up":
+            yield Signal(event["t"], f"drain of {event['node']} gave up", event["t"])
+
+
+_SOURCES: Mapping[str, Callable[[History], Iterator[Signal]]] = {
+    **signals.SOURCES,
+    ENDPOINTS: _few_endpoints,
+    COMMAND: _commands,
+    ANSWER: _answers,
+}
