@@ -38,7 +38,7 @@ from lab.stages.undo import LabUndoLog
 from tests.e2e.rehearsal import Rehearsal
 from tests.e2e.service.conftest import Served
 
-pytestmark = [pytest.mark.e2e, pytest.mark.rotating("faults"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(600)]
 
 NAME = "lab"
 # The node-monitor-grace-period is 50 s since Kubernetes 1.32, and 40 s before.
