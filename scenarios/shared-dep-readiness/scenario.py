@@ -1,0 +1,153 @@
+"""What should readiness look like: does the database belong in it?
+
+The database goes away for a while, for all pods alike. The careless readiness probe asks it,
+so every pod fails the same probe at the same time and leaves the Service, and with them goes
+the page that needs no database. The careful one reports the database and stays: what needs it
+is refused at once by a pod that says why, everything else goes on.
+
+The other half is shallow-ready-bad-config: a readiness probe that asks nothing is no answer.
+"""
+
+from lab.faults import SetImage, StartDatabase, StopDatabase
+from lab.scenario import outage
+from lab.scenario.baseline import clean_traffic
+from lab.scenario.card import Card, Level
+from lab.scenario.checks import no_failures, no_write_is_lost
+from lab.scenario.checks_outage import (
+    all_endpoints_stay,
+    answered_soon,
+    every_pod_leaves,
+    recovers,
+    turned_away,
+)
+from lab.scenario.checks_scope import unharmed
+from lab.scenario.model import (
+    CHIRP_ENDPOINTS,
+    Load,
+    Role,
+    Scenario,
+    Start,
+    Step,
+    Variant,
+)
+from lab.scenario.timeline import after, gone, quiet, rolled_out, seconds_after
+from lab.scenario.verdict import Outcome
+
+NEEDS_NO_DATABASE = "page"
+NEEDS_DATABASE = (*CHIRP_ENDPOINTS, "create_user", "create_session")
+
+# Set here, so that the same probe is asked everywhere and a prediction can be made of it.
+probed = {"readiness_probe": {"period_seconds": 2, "timeout_seconds": 1, "failure_threshold": 3}}
+asks_the_database = Start(variables={"CHIRPS_READINESS": "deep"}, profile=probed)
+reports_the_database = Start(variables={"CHIRPS_READINESS": "latch"}, profile=probed)
+
+# Twice as long as the news needs to take every pod out, so that half of it is left to look at.
+the_database_is_away_for_a_while = (
+    Step("database away", after("baseline"), StopDatabase()),
+    Step("it lasts", seconds_after("database away", 20)),
+    Step("database back", after("it lasts"), StartDatabase()),
+)
+
+one_broken_thing_becomes_everything = (
+    every_pod_leaves(),
+    turned_away(NEEDS_NO_DATABASE),
+)
+
+careless = Variant(
+    name="careless",
+    role=Role.CARELESS,
+    start=asks_the_database,
+    timeline=the_database_is_away_for_a_while,
+    checks=one_broken_thing_becomes_everything,
+    cause_gone=outage.back(),
+)
+
+only_what_needs_it_fails = (
+    unharmed((NEEDS_NO_DATABASE,), rate_below=0.02),
+    answered_soon(NEEDS_DATABASE, p99_s=0.5),
+    all_endpoints_stay(),
+    recovers(within_s=3),
+    no_write_is_lost(),
+)
+
+careful = Variant(
+    name="careful",
+    role=Role.CAREFUL,
+    start=reports_the_database,
+    timeline=the_database_is_away_for_a_while,
+    checks=only_what_needs_it_fails,
+    cause_gone=outage.back(),
+)
+
+# As long, with the careless probe, and the database stays. If this were judged "reproduced",
+# it would not be the outage that was seen.
+control = Variant(
+    name="control",
+    role=Role.CARELESS,
+    start=asks_the_database,
+    timeline=(
+        Step("nothing happens", after("baseline"), StartDatabase()),
+        Step("it lasts", seconds_after("nothing happens", 20)),
+    ),
+    checks=one_broken_thing_becomes_everything,
+    because=(no_failures(rate_below=0.005),),
+    predicted=Outcome.NOT_REPRODUCED,
+)
+
+# All that is careful about it is the probe.
+careful_with_the_database_in_readiness = Variant(
+    name="careful-with-the-database-in-readiness",
+    role=Role.CAREFUL,
+    start=asks_the_database,
+    timeline=the_database_is_away_for_a_while,
+    checks=only_what_needs_it_fails,
+    because=one_broken_thing_becomes_everything,
+    predicted=Outcome.NOT_PREVENTED,
+)
+
+# A deploy that begins meanwhile: its first pod has never reached the database, so it waits, and
+# the old ones stay. It goes on when the database is back.
+careful_with_a_rollout_meanwhile = Variant(
+    name="careful-with-a-rollout-meanwhile",
+    role=Role.CAREFUL,
+    start=reports_the_database,
+    timeline=(
+        Step("database away", after("baseline"), StopDatabase()),
+        Step("roll out", seconds_after("database away", 4), SetImage("v1b")),
+        Step("it lasts", seconds_after("database away", 20)),
+        Step("database back", after("it lasts"), StartDatabase()),
+        Step("rolled out", rolled_out("v1b")),
+        Step("old pods gone", gone("v1")),
+    ),
+    checks=only_what_needs_it_fails,
+    cause_gone=outage.back(),
+    predicted=Outcome.PREVENTED,
+)
+
+scenario = Scenario(
+    name="shared-dep-readiness",
+    title="A shared dependency in readiness",
+    question="What should readiness look like: does the database belong in it?",
+    careless=careless,
+    careful=careful,
+    proofs=(
+        control,
+        careful_with_the_database_in_readiness,
+        careful_with_a_rollout_meanwhile,
+    ),
+    load=Load(rate=60, seed=17),
+    baseline=clean_traffic,
+    baseline_s=20,
+    settle=quiet(10, within_s=60),
+    card=Card(
+        level=Level.TWIN,
+        rehearsal="stop the database under two processes and ask `/page` and `/readyz`",
+        together=("what the probe asks", "what the page needs"),
+        owed=(
+            "`/readyz` that names what is degraded, in its body, with 200",
+            "an answer 503 with a reason and Retry-After, at once, from every handler",
+            "an alarm on failures by endpoint: no pod will call anybody",
+        ),
+        decides="whoever runs the database; the service can only wait, and say so",
+    ),
+)
