@@ -98,7 +98,7 @@ def injected(fault: Fault) -> Moment:
             raise MissingEvidence(f"{fault.name} was not injected")
         return asked
 
-    return Moment(f"the request to {fault.describe()}", at, _none)
+    return Moment(f"the request to {fault.name}", at, _none)
 
 
 def _none(_history: History) -> int:
