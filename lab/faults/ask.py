@@ -52,7 +52,9 @@ class Ask:
         stage.ask(self.name, self.arguments)
 
     def is_observed(self, history: History) -> bool:
-        return self.answer(history) is not None
+        """A yes or a no was told."""
+        answer = self.answer(history)
+        return answer is not None and answer["code"] in (YES, NO)
 
     def failure(self, history: History) -> str | None:
         answer = self.answer(history)

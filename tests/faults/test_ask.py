@@ -25,9 +25,10 @@ def test_yes_and_no_are_answers(code: int):
 
 
 def test_who_cannot_tell_has_not_answered():
-    assert FIRST.failure(requested(FIRST, answer(FIRST, CANNOT_TELL))) == (
-        "it cannot tell: database is away"
-    )
+    history = requested(FIRST, answer(FIRST, CANNOT_TELL))
+
+    assert not FIRST.is_observed(history)
+    assert FIRST.failure(history) == "it cannot tell: database is away"
 
 
 def test_the_answer_to_another_question_is_none():

@@ -1,0 +1,120 @@
+"""Predictions about a node that is emptied against a disruption budget.
+
+An eviction is granted when as many healthy pods stay as the budget wants, and answered with
+429 otherwise: https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/
+"""
+
+from lab.scenario import reach
+from lab.scenario.drains import DONE, REFUSED, begun, end_of, ended, evictions
+from lab.scenario.events import NS
+from lab.scenario.evidence import MissingEvidence, Window, verdict_window
+from lab.scenario.history import History
+from lab.scenario.model import Check
+from lab.scenario.verdict import CheckResult
+
+
+def refused_as_the_budget_says(node: str, *, at_least: int) -> Check:
+    """The budget has nothing to give, so each eviction is refused, again and again."""
+    name = f"evictions on {node} are refused"
+
+    def judge(history: History) -> CheckResult:
+        answers = evictions(history, node)
+        refused = [answer for answer in answers if answer["status"] == REFUSED]
+        healthy, desired = _healthy(history, node), _fact(history, "desired_healthy")
+        return CheckResult(
+            name=name,
+            ok=healthy <= desired and len(refused) == len(answers) >= at_least,
+            claim=f"every eviction on {node} is answered with {REFUSED}, {at_least} times or more",
+            predicted=at_least,
+            measured=len(refused),
+            formula=f"{healthy} healthy pods - {desired} that the budget wants ="
+            f" {max(0, healthy - desired)} that may go",
+            tolerance=f">= {at_least}, and no other answer",
+            detail=f"{len(answers)} answers" + (f": {refused[0]['message']}" if refused else ""),
+        )
+
+    return Check(name, judge)
+
+
+def never_done(node: str) -> Check:
+    """The drain was not done when its time was up."""
+    name = f"{node} is not emptied"
+
+    def judge(history: History) -> CheckResult:
+        end = _end(history, node)
+        return CheckResult(
+            name=name,
+            ok=end != DONE,
+            claim=f"the drain of {node} gives up with pods left on it",
+            predicted="gave up",
+            measured=end,
+            formula="how the drain ended",
+            tolerance="none",
+        )
+
+    return Check(name, judge)
+
+
+def done_in_time(node: str, *, within_s: float) -> Check:
+    """The node is empty before the drain would have given up."""
+    name = f"{node} is emptied"
+
+    def judge(history: History) -> CheckResult:
+        end = _end(history, node)
+        took_s = (ended(node).at(history) - begun(node).at(history)) / NS
+        grace_s = _fact(history, "grace_s")
+        return CheckResult(
+            name=name,
+            ok=end == DONE and took_s <= within_s,
+            claim=f"{node} is empty within {within_s:g} s",
+            predicted=f"0 to {within_s:g} s",
+            measured=took_s,
+            formula="end of the drain - its beginning; a pod that was let go may take"
+            f" {grace_s} s to end",
+            tolerance="none",
+            detail=end,
+        )
+
+    return Check(name, judge)
+
+
+def ready_as_the_budget_says(node: str) -> Check:
+    """While the node is emptied, never fewer pods are ready than the budget wants."""
+    name = "as many pods stay ready as the budget wants"
+
+    def judge(history: History) -> CheckResult:
+        desired = _fact(history, "desired_healthy")
+        window = Window(begun(node).at(history), verdict_window(history).end)
+        changes = reach.reaches(history)
+        since = (reach.at(changes, window.begin), *(each for each in changes if each.t in window))
+        least = min(len(each.ready) for each in since)
+        return CheckResult(
+            name=name,
+            ok=least >= desired,
+            claim=f"at least {desired} endpoints are ready all the time",
+            predicted=desired,
+            measured=least,
+            formula="what the budget wants; the lowest number of ready endpoints since the"
+            " drain began",
+            tolerance=f">= {desired}",
+        )
+
+    return Check(name, judge)
+
+
+def _healthy(history: History, node: str) -> int:
+    return len(reach.at(reach.reaches(history), begun(node).at(history)).ready)
+
+
+def _end(history: History, node: str) -> str:
+    end = end_of(history, node)
+    if end is None:
+        raise MissingEvidence(f"the drain of {node} had not ended")
+    return str(end["what"])
+
+
+def _fact(history: History, name: str) -> int:
+    try:
+        return int(history.facts[name])
+    except KeyError as exc:
+        raise MissingEvidence(f"the stage does not tell {exc}") from exc

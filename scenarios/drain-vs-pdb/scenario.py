@@ -1,0 +1,119 @@
+"""Do my safety settings keep the operator from working?
+
+Four pods serve, and a node has to be emptied for a new kernel. The careless budget wants four
+healthy pods of four: a promise that can only be kept while nobody touches anything, so every
+eviction is refused, for as long as somebody asks. The careful budget says how many may be
+missing for a moment, and leaves nobody stuck who is not well anyway.
+"""
+
+from lab.faults import Drain
+from lab.scenario.card import Card, Level
+from lab.scenario.checks import no_failures, no_session_fails, no_write_is_lost
+from lab.scenario.checks_drain import (
+    done_in_time,
+    never_done,
+    ready_as_the_budget_says,
+    refused_as_the_budget_says,
+)
+from lab.scenario.drains import has_ended
+from lab.scenario.model import Load, Role, Scenario, Start, Step, Variant
+from lab.scenario.nodes import clean_traffic_and_a_pod_on
+from lab.scenario.timeline import after, quiet, seconds_after
+from lab.scenario.verdict import Outcome
+
+NODE = "n4"
+PATIENCE_S = 90
+
+all_four_for_ever = Start(
+    profile={"disruption_budget": {"min_available": 4, "unhealthy": "IfHealthyBudget"}}
+)
+one_may_be_missing = Start(
+    profile={"disruption_budget": {"max_unavailable": 1, "unhealthy": "AlwaysAllow"}}
+)
+# The same promise as four of four, in words that look more modest.
+none_may_be_missing = Start(
+    profile={"disruption_budget": {"max_unavailable": 0, "unhealthy": "AlwaysAllow"}}
+)
+
+emptying_the_node = (
+    Step("drain", after("baseline"), Drain(NODE, timeout_s=PATIENCE_S)),
+    # How it ends is judged. That it ends is bounded by the drain itself.
+    Step("drained or given up", has_ended(NODE, within_s=PATIENCE_S + 30)),
+    Step("watch", seconds_after("drained or given up", 10)),
+)
+
+# kubectl asks again every 5 s; ten answers leave room for a slow one.
+nothing_moves = refused_as_the_budget_says(NODE, at_least=10)
+it_gives_up = never_done(NODE)
+it_is_emptied = done_in_time(NODE, within_s=PATIENCE_S)
+nobody_notices = no_failures(rate_below=0.002)
+
+careless = Variant(
+    name="careless",
+    role=Role.CARELESS,
+    start=all_four_for_ever,
+    timeline=emptying_the_node,
+    checks=(nothing_moves, it_gives_up),
+)
+
+careful = Variant(
+    name="careful",
+    role=Role.CAREFUL,
+    start=one_may_be_missing,
+    timeline=emptying_the_node,
+    checks=(
+        it_is_emptied,
+        ready_as_the_budget_says(NODE),
+        nobody_notices,
+        no_session_fails(rate_below=0.05),
+        no_write_is_lost(),
+    ),
+)
+
+# The same drain against a budget that has something to give: were this judged "reproduced", it
+# would not be the budget that was seen.
+control = Variant(
+    name="control",
+    role=Role.CARELESS,
+    start=one_may_be_missing,
+    timeline=emptying_the_node,
+    checks=(nothing_moves, it_gives_up),
+    because=(it_is_emptied, nobody_notices),
+    predicted=Outcome.NOT_REPRODUCED,
+)
+
+# The careful way without anything to spare must go red, and for this reason.
+careful_without_spare = Variant(
+    name="careful-without-spare",
+    role=Role.CAREFUL,
+    start=none_may_be_missing,
+    timeline=emptying_the_node,
+    checks=(it_is_emptied,),
+    because=(nothing_moves,),
+    predicted=Outcome.NOT_PREVENTED,
+)
+
+scenario = Scenario(
+    name="drain-vs-pdb",
+    title="Drain against a disruption budget",
+    question="Do my safety settings keep the operator from working?",
+    careless=careless,
+    careful=careful,
+    proofs=(control, careful_without_spare),
+    load=Load(rate=60, seed=1),
+    baseline=clean_traffic_and_a_pod_on(NODE, "v1"),
+    baseline_s=20,
+    settle=quiet(10, within_s=60),
+    needs=("nodes", "eviction"),
+    card=Card(
+        level=Level.STATIC,
+        rehearsal="subtract what the budget wants from `replicas`: 0 blocks every drain",
+        together=("the number of pods", "the number that must stay"),
+        owed=(
+            "a budget with something to spare, refused in review where it has none",
+            "a drain now and then, in daylight",
+            "who may change the budget at night, and to what",
+        ),
+        decides="whoever owns the service: one pod more is always safe, no budget never is",
+    ),
+)
