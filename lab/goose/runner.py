@@ -9,7 +9,7 @@ from lab.goose.events import Event, OnEvent, ignore
 from lab.goose.fileruns import FileRun
 from lab.goose.files import Migration
 from lab.goose.options import Options
-from lab.goose.parse import Direction
+from lab.goose.parse import Direction, Script
 from lab.goose.retry import Retries
 from lab.goose.table import Connection
 from lab.goose.timeouts import limited, wanted
@@ -79,11 +79,11 @@ class Run:
         script = self.migration.script(self.direction, environ=self.options.environ)
         once = FileRun(self.connection, self.migration, self.direction, script, self.options)
         with limited(self.connection, wanted(self.options, self.migration.notes)):
-            self.until_it_runs(once)
+            self.until_it_runs(once, script)
         return {"statements": len(script.statements), "in_transaction": script.in_transaction}
 
-    def until_it_runs(self, once: FileRun) -> None:
-        retries = Retries.of(self.connection, self.options, self.migration.notes)
+    def until_it_runs(self, once: FileRun, script: Script) -> None:
+        retries = Retries.of(self.connection, self.options, self.migration.notes, script)
         while True:
             retries.begin()
             try:

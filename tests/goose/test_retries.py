@@ -72,6 +72,26 @@ def test_it_runs_again_until_the_lock_is_free(
     assert tables(connection) == ["a", "free", "held"]
 
 
+@pytest.mark.parametrize(
+    "body", ["ALTER TABLE held ADD a int;", "ALTER TABLE held ADD a int; -- end"]
+)
+@pytest.mark.parametrize("head", ["", WITHOUT_TRANSACTION])
+def test_it_may_run_again_more_often_than_psycopg_sends_a_statement_unprepared(
+    connection: Connection, holder: Connection, tmp_path: Path, head: str, body: str
+) -> None:
+    files = write(tmp_path, {1: migration(body, head=head)})
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 12:
+            free(holder)
+
+    goose.up(connection, files, options=impatient(sleep, retries=20))
+
+    assert versions(connection) == [0, 1]
+
+
 def test_the_failure_is_raised_when_there_are_no_more_retries(
     connection: Connection, holder: Connection, tmp_path: Path
 ) -> None:
