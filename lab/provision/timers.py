@@ -21,9 +21,13 @@ KUBELET_CONFIG = "/var/lib/kubelet/config.yaml"
 MANIFEST = "/etc/kubernetes/manifests/kube-controller-manager.yaml"
 # Beside the folder of the manifests: kubelet would run whatever appears in it.
 WORK = f"/etc/kubernetes/{MARK}.yaml"
-DROP_IN = f"/etc/rancher/k3s/config.yaml.d/{MARK}.yaml"
+# What k3s itself reads, and the directory that it names to its kubelet (--config-dir).
+K3S_DROP_IN = f"/etc/rancher/k3s/config.yaml.d/{MARK}.yaml"
+K3S_KUBELET_DROP_IN = f"/var/lib/rancher/k3s/agent/etc/kubelet.conf.d/99-{MARK}.conf"
 GRACE_FLAG = "--node-monitor-grace-period"
-STATUS_KEY = "nodeStatusUpdateFrequency"
+# Computed, and told whether it has changed or not. Both, since the second follows the first only
+# where that stands in a file of its own, and no flag has it (kubelet's v1beta1/defaults.go).
+STATUS_KEYS = ("nodeStatusUpdateFrequency", "nodeStatusReportFrequency")
 # Where the controller manager tells what it runs with, and whom it believes to be an admin.
 CONFIGZ = "https://127.0.0.1:10257/configz"
 ADMINS = {
@@ -42,18 +46,13 @@ class Timers:
     """Seconds: until a silent node is taken for lost, and between two reports of a node."""
 
     node_monitor_grace_s: float
-    node_status_update_s: float
+    node_status_report_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """What a kubelet runs with, in seconds: it is heard of at the shorter of the last two.
+    """How often a kubelet is heard of, in seconds: by its status, and by its lease."""
 
-    It computes its status every `status_update_s`, and tells it, changed or not, every
-    `status_report_s`.
-    """
-
-    status_update_s: float
     status_report_s: float
     lease_renew_s: float
 
@@ -91,13 +90,13 @@ def shorten_script(distribution: str, timers: Timers, *, is_server: bool, root: 
     """
     if distribution == "k3s":
         return _k3s_script(timers, is_server=is_server, root=root)
-    put_aside = restore_script(distribution, is_server=is_server, root=root, restart=False)
-    status = f"{STATUS_KEY}: {timers.node_status_update_s:g}s # {MARK}"
-    lines = [
-        put_aside,
-        f"sed -i -e 's/^{STATUS_KEY}:/#{MARK}#&/' {root}{KUBELET_CONFIG}",
-        f"echo '{status}' >> {root}{KUBELET_CONFIG}",
-    ]
+    lines = _kubeadm_undo(is_server=is_server, root=root)
+    for line in _status_lines(timers):
+        key = line.partition(":")[0]
+        lines += [
+            f"sed -i -e 's/^{key}:/#{MARK}#&/' {root}{KUBELET_CONFIG}",
+            f"echo '{line} # {MARK}' >> {root}{KUBELET_CONFIG}",
+        ]
     if is_server:
         flag = f"{GRACE_FLAG}={timers.node_monitor_grace_s:g}s # {MARK}"
         lines += _rewrite(
@@ -108,43 +107,52 @@ def shorten_script(distribution: str, timers: Timers, *, is_server: bool, root: 
     return _script(*lines, _restart("kubelet"))
 
 
-def restore_script(
-    distribution: str, *, is_server: bool, root: str = "", restart: bool = True
-) -> str:
-    """Return the script that takes it back; where nothing was set it restarts nothing."""
+def restore_script(distribution: str, *, is_server: bool, root: str = "") -> str:
+    """Return the script that takes it back, and restarts the agent in every case.
+
+    Files that are as they were do not say that what runs has read them since.
+    """
     if distribution == "k3s":
-        unit = "k3s" if is_server else "k3s-agent"
-        file = f"{root}{DROP_IN}"
-        return _script(f"[ -e {file} ] || exit 0", f"rm -f {file}", _restart(unit))
+        files = f"{root}{K3S_KUBELET_DROP_IN} {root}{K3S_DROP_IN}"
+        return _script(f"rm -f {files}", _restart("k3s" if is_server else "k3s-agent"))
+    return _script(*_kubeadm_undo(is_server=is_server, root=root), _restart("kubelet"))
+
+
+def _kubeadm_undo(*, is_server: bool, root: str) -> list[str]:
     undo = (f"/# {MARK}$/d", f"s/^\\( *\\)#{MARK}#/\\1/")
     edit = " ".join(f"-e '{each}'" for each in undo)
     lines = [f"sed -i {edit} {root}{KUBELET_CONFIG}"]
     if is_server:
         lines += _rewrite(root, *undo)
-    if not restart:
-        return _script(*lines)
-    files = [f"{root}{KUBELET_CONFIG}", *([f"{root}{MANIFEST}"] if is_server else [])]
-    is_set = f"grep -qs '{MARK}' {' '.join(files)} || exit 0"
-    return _script(is_set, *lines, _restart("kubelet"))
+    return lines
 
 
 def _k3s_script(timers: Timers, *, is_server: bool, root: str) -> str:
-    """By a file of its own: https://docs.k3s.io/installation/configuration#multiple-config-files
+    """By files of their own: https://docs.k3s.io/installation/configuration#multiple-config-files
 
     The + appends to the arguments that config.yaml has.
     """
-    arguments = {"kubelet-arg+": [f"node-status-update-frequency={timers.node_status_update_s:g}s"]}
+    head = ("apiVersion: kubelet.config.k8s.io/v1beta1", "kind: KubeletConfiguration")
+    lines = _write(f"{root}{K3S_KUBELET_DROP_IN}", *head, *_status_lines(timers))
     if is_server:
         grace = f"{GRACE_FLAG.removeprefix('--')}={timers.node_monitor_grace_s:g}s"
-        arguments["kube-controller-manager-arg+"] = [grace]
-    text = "".join(f"{key}: {json.dumps(value)}\n" for key, value in arguments.items())
-    file = f"{root}{DROP_IN}"
-    return _script(
-        f"mkdir -p -m 0700 {file.rpartition('/')[0]}",
-        f"umask 077; cat > {file}.new <<'END'\n{text}END",
+        argument = f"kube-controller-manager-arg+: {json.dumps([grace])}"
+        lines += _write(f"{root}{K3S_DROP_IN}", argument)
+    return _script("umask 077", *lines, _restart("k3s" if is_server else "k3s-agent"))
+
+
+def _status_lines(timers: Timers) -> list[str]:
+    return [f"{key}: {timers.node_status_report_s:g}s" for key in STATUS_KEYS]
+
+
+def _write(file: str, *lines: str) -> list[str]:
+    """Write a file in one step; what is being written has no name that anybody reads."""
+    text = "\n".join(lines)
+    return [
+        f"mkdir -p {file.rpartition('/')[0]}",
+        f"cat > {file}.new <<'END'\n{text}\nEND",
         f"mv {file}.new {file}",
-        _restart("k3s" if is_server else "k3s-agent"),
-    )
+    ]
 
 
 def _rewrite(root: str, *edits: str) -> list[str]:
@@ -201,7 +209,6 @@ def read_heartbeat(configz: dict[str, Any]) -> Heartbeat:
     told = dict(_fields(configz))
     try:
         return Heartbeat(
-            status_update_s=seconds(told[STATUS_KEY.lower()]),
             status_report_s=seconds(told["nodestatusreportfrequency"]),
             lease_renew_s=RENEWED_BY * float(told["nodeleasedurationseconds"]),
         )

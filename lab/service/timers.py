@@ -55,7 +55,7 @@ class Found:
     def differs(self, wanted: Timers) -> str:
         """Return what does not run with these timers, empty when all does."""
         late = [name for name, s in self.grace_s.items() if s != wanted.node_monitor_grace_s]
-        slow = [name for name, s in self.status_s.items() if s != wanted.node_status_update_s]
+        slow = [name for name, s in self.status_s.items() if s != wanted.node_status_report_s]
         told = [f"controller manager of {name}: {self.grace_s[name]:g} s" for name in late]
         return ", ".join(
             [*told, *(f"kubelet of {name}: {self.status_s[name]:g} s" for name in slow)]
@@ -75,7 +75,7 @@ def shortened(lab: Lab, client: Client, wanted: Timers, progress: Progress) -> I
         )
     before = common(look(lab, client))
     change = journal(lab).intend(
-        KIND, "fast", grace_s=before.node_monitor_grace_s, status_s=before.node_status_update_s
+        KIND, "fast", grace_s=before.node_monitor_grace_s, status_s=before.node_status_report_s
     )
     try:
         with progress.task("Shortening the cluster's timers"):
@@ -159,7 +159,7 @@ def look(lab: Lab, client: Client) -> Found:
     beats = {node.name: ask_kubelet(client, node.name) for node in lab.record.nodes}
     return Found(
         {name: monitor.grace_s for name, monitor in grace.items() if monitor},
-        {name: beat.status_update_s for name, beat in beats.items()},
+        {name: beat.status_report_s for name, beat in beats.items()},
     )
 
 

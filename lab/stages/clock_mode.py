@@ -40,7 +40,7 @@ class ClockMode:
 
 HONEST = ClockMode("honest")
 # A node reports five times before it may be taken for lost: six of them share this host's CPU.
-FAST = ClockMode("fast", Timers(node_monitor_grace_s=20, node_status_update_s=4), toleration_s=30)
+FAST = ClockMode("fast", Timers(node_monitor_grace_s=20, node_status_report_s=4), toleration_s=30)
 NAMES = (HONEST.name, FAST.name)
 
 

@@ -6,12 +6,21 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lab.provision import timers
-from lab.provision.timers import DROP_IN, KUBELET_CONFIG, MANIFEST, Heartbeat, Monitor, Timers
+from lab.provision.timers import (
+    K3S_DROP_IN,
+    K3S_KUBELET_DROP_IN,
+    KUBELET_CONFIG,
+    MANIFEST,
+    Heartbeat,
+    Monitor,
+    Timers,
+)
 
-FAST = Timers(node_monitor_grace_s=20, node_status_update_s=4)
-FASTER = Timers(node_monitor_grace_s=15, node_status_update_s=3)
+FAST = Timers(node_monitor_grace_s=20, node_status_report_s=4)
+FASTER = Timers(node_monitor_grace_s=15, node_status_report_s=3)
 CONFIG = (
     "kind: KubeletConfiguration\nnodeStatusReportFrequency: 0s\nnodeStatusUpdateFrequency: 0s\n"
 )
@@ -82,8 +91,10 @@ def settings(text: str) -> list[str]:
 def test_a_kubeadm_server_gets_both_timers_and_its_kubelet_is_started_anew(node: Node) -> None:
     called = shorten(node, "kubeadm", server=True)
 
-    assert settings(node.read(KUBELET_CONFIG))[-1] == "nodeStatusUpdateFrequency: 4s"
-    assert "nodeStatusUpdateFrequency: 0s" not in settings(node.read(KUBELET_CONFIG))
+    assert settings(node.read(KUBELET_CONFIG))[1:] == [
+        "nodeStatusUpdateFrequency: 4s",
+        "nodeStatusReportFrequency: 4s",
+    ]
     command = settings(node.read(MANIFEST))[3:6]
     assert command[1:] == [
         "    - kube-controller-manager",
@@ -128,34 +139,53 @@ def test_other_times_take_the_place_of_the_first(node: Node) -> None:
     shorten(node, "kubeadm", server=True, times=FASTER)
 
     found = settings(node.read(MANIFEST) + node.read(KUBELET_CONFIG))
-    assert [line.strip() for line in found if "grace" in line or "Update" in line] == [
+    assert [line.strip() for line in found if "grace" in line or "Status" in line] == [
         "- --node-monitor-grace-period=15s",
         "nodeStatusUpdateFrequency: 3s",
+        "nodeStatusReportFrequency: 3s",
     ]
 
 
-@pytest.mark.parametrize("distribution", ["kubeadm", "k3s"])
-def test_where_nothing_was_set_nothing_is_restarted(node: Node, distribution: str) -> None:
-    assert restore(node, distribution, server=True) == []
+@pytest.mark.parametrize(("distribution", "unit"), [("kubeadm", "kubelet"), ("k3s", "k3s")])
+def test_what_runs_is_started_anew_although_its_files_are_back(
+    node: Node, distribution: str, unit: str
+) -> None:
+    before = node.files()
+
+    assert restore(node, distribution, server=True) == [f"restart --no-block {unit}"]
+    assert (node.read(KUBELET_CONFIG), node.read(MANIFEST)) == (CONFIG, POD)
+    assert node.files() == before
 
 
-def test_k3s_reads_the_timers_from_a_file_of_their_own(node: Node) -> None:
+def test_k3s_and_its_kubelet_read_the_timers_from_files_of_their_own(node: Node) -> None:
     called = shorten(node, "k3s", server=True)
 
-    assert node.read(DROP_IN).splitlines() == [
-        'kubelet-arg+: ["node-status-update-frequency=4s"]',
-        'kube-controller-manager-arg+: ["node-monitor-grace-period=20s"]',
-    ]
+    grace = yaml.safe_load(node.read(K3S_DROP_IN))
+    assert grace == {"kube-controller-manager-arg+": ["node-monitor-grace-period=20s"]}
+    assert yaml.safe_load(node.read(K3S_KUBELET_DROP_IN)) == {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "nodeStatusUpdateFrequency": "4s",
+        "nodeStatusReportFrequency": "4s",
+    }
     assert called == ["restart --no-block k3s"]
 
 
 def test_a_k3s_agent_is_told_nothing_of_a_controller_manager(node: Node) -> None:
     called = shorten(node, "k3s", server=False)
 
-    assert "controller-manager" not in node.read(DROP_IN)
+    assert K3S_DROP_IN not in node.files()
     assert called == ["restart --no-block k3s-agent"]
-    assert restore(node, "k3s", server=False) == ["restart --no-block k3s-agent"]
-    assert DROP_IN not in node.files()
+
+
+@pytest.mark.parametrize(("server", "unit"), [(True, "k3s"), (False, "k3s-agent")])
+def test_taking_it_back_leaves_no_file_for_k3s(node: Node, server: bool, unit: str) -> None:
+    before = node.files()
+
+    shorten(node, "k3s", server=server)
+
+    assert restore(node, "k3s", server=server) == [f"restart --no-block {unit}"]
+    assert node.files() == before
 
 
 def configz(grace: str) -> str:
@@ -189,16 +219,16 @@ def test_the_grace_that_nobody_set_follows_from_the_version(version: str, expect
     assert timers.default_grace_s(version) == expected
 
 
-def kubelet(update: str, report: str) -> dict[str, object]:
-    frequencies = {"nodeStatusUpdateFrequency": update, "nodeStatusReportFrequency": report}
-    return {"kubeletconfig": {**frequencies, "nodeLeaseDurationSeconds": 40}}
+def kubelet(report: str) -> dict[str, object]:
+    told = {"nodeStatusReportFrequency": report, "nodeLeaseDurationSeconds": 40}
+    return {"kubeletconfig": told}
 
 
 def test_a_node_is_heard_of_by_its_lease_unless_its_status_is_told_more_often() -> None:
-    usual = timers.read_heartbeat(kubelet("10s", "5m0s"))
-    fast = timers.read_heartbeat(kubelet("4s", "4s"))
+    usual = timers.read_heartbeat(kubelet("5m0s"))
+    fast = timers.read_heartbeat(kubelet("4s"))
 
-    assert usual == Heartbeat(10, 300, 10)
+    assert usual == Heartbeat(300, 10)
     assert (usual.every_s, fast.every_s) == (10, 4)
 
 

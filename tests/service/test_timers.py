@@ -17,8 +17,8 @@ from lab.provision.readiness import Missing
 from lab.provision.timers import Timers, ask_script, restore_script, shorten_script
 from lab.service import timers as module
 
-FAST = Timers(node_monitor_grace_s=20, node_status_update_s=4)
-USUAL = Timers(50, 10)
+FAST = Timers(node_monitor_grace_s=20, node_status_report_s=4)
+USUAL = Timers(50, 300)
 KIND = "kubeadm"
 
 
@@ -83,11 +83,8 @@ class Cluster:
         name = path.removeprefix("/api/v1/nodes/").removesuffix("/proxy/configz")
         if name in self.broken:
             raise RequestRefused("no route to it", status=503)
-        update = self.timers[name].node_status_update_s
-        frequency = {
-            "nodeStatusUpdateFrequency": f"{update:g}s",
-            "nodeStatusReportFrequency": "5m0s" if update == 10 else f"{update:g}s",
-        }
+        report = f"{self.timers[name].node_status_report_s:g}s"
+        frequency = {"nodeStatusReportFrequency": report}
         return {"kubeletconfig": {**frequency, "nodeLeaseDurationSeconds": 40}}
 
 
@@ -158,7 +155,7 @@ def test_a_node_that_does_not_take_them_is_named_and_all_are_set_back(
     monkeypatch.setattr(module, "COUNTS_WITHIN_S", 0.05)
     cluster.deaf = {"n3"}
 
-    with pytest.raises(NotReady, match="kubelet of n3: 10 s"), shortened(cluster):
+    with pytest.raises(NotReady, match="kubelet of n3: 300 s"), shortened(cluster):
         pytest.fail("it was not seen to count")
 
     assert set(cluster.timers.values()) == {USUAL}

@@ -34,7 +34,7 @@ def test_what_a_scenario_sets_itself_stays() -> None:
 
 def test_a_node_may_miss_some_reports_before_it_is_lost() -> None:
     assert FAST.timers is not None
-    assert FAST.timers.node_monitor_grace_s >= 4 * FAST.timers.node_status_update_s
+    assert FAST.timers.node_monitor_grace_s >= 4 * FAST.timers.node_status_report_s
 
 
 def test_an_unknown_clock_is_refused_with_those_there_are() -> None:

@@ -18,7 +18,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(900)]
 
 NAME = "lab"
 LOOK = """\
-grep -rl lab-clock /etc/kubernetes /var/lib/kubelet/config.yaml /etc/rancher 2> /dev/null || true
+grep -rl lab-clock /etc/kubernetes /var/lib/kubelet/config.yaml 2> /dev/null
+ls /etc/rancher/k3s/config.yaml.d/*lab-clock* 2> /dev/null
+ls /var/lib/rancher/k3s/agent/etc/kubelet.conf.d/*lab-clock* 2> /dev/null
+true
 """
 
 
@@ -66,7 +69,7 @@ def test_what_was_left_is_taken_back_by_whoever_comes_next(lab: Lab) -> None:
         timers.KIND,
         "fast",
         grace_s=before.node_monitor_grace_s,
-        status_s=before.node_status_update_s,
+        status_s=before.node_status_report_s,
     )
     timers.run_on_all(lab, FAST.timers)
 
