@@ -5,6 +5,7 @@ measured from answer to answer, so it needs no rate of failures, and what was an
 ends it.
 """
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,6 +19,7 @@ from lab.scenario.traffic import FRESH, KEEPALIVE, Request
 from lab.scenario.verdict import CheckResult
 
 UNAVAILABLE = 503
+SIGMAS = 3
 READ_TIMEOUT = "read_timeout"
 
 
@@ -116,13 +118,18 @@ def stalls_at_most(endpoints: Collection[str], *, lock_timeout_s: float, slack_s
 
 
 def as_many_as_came_meanwhile(endpoints: Collection[str], wait: Wait) -> Check:
-    """Whoever comes while the lock is waited for fails, but for those who came at its ends."""
+    """Whoever comes while the lock is waited for fails, but for those who came last.
+
+    Who came in the last seconds, no more of them than a request may be in flight, is served if
+    the queue is through quickly enough and fails if it is not; half of them are predicted to.
+    """
     name = f"number of failures at {', '.join(endpoints)}"
 
     def judge(history: History) -> CheckResult:
         waited, rate = wait.window(history), _rate(history, endpoints)
-        predicted = rate * waited.seconds if waited else 0.0
-        allowed = rate * traffic.total_timeout_ns(history) / NS
+        half_s = traffic.total_timeout_ns(history) / NS / 2
+        predicted = rate * max(0.0, waited.seconds - half_s) if waited else 0.0
+        allowed = rate * half_s + SIGMAS * math.sqrt(predicted)
         measured = len(_failures(history, endpoints))
         return CheckResult(
             name=name,
@@ -130,8 +137,10 @@ def as_many_as_came_meanwhile(endpoints: Collection[str], wait: Wait) -> Check:
             claim="as many requests fail as were due while the lock was waited for",
             predicted=round(predicted),
             measured=measured,
-            formula=f"{rate:g} requests/s x {waited.seconds if waited else 0:.1f} s",
-            tolerance=f"+- {allowed:.0f}, those of the time for which a request may be in flight",
+            formula=f"{rate:g} requests/s x ({waited.seconds if waited else 0:.1f} s of waiting -"
+            f" {half_s:g} s, half of the time for which a request may be in flight)",
+            tolerance=f"+- {allowed:.0f}, those who came in {half_s:g} s, and {SIGMAS} standard"
+            " deviations of a count",
             detail=_why(waited, too_short=False),
         )
 
