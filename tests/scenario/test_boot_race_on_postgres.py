@@ -15,7 +15,7 @@ TRACKS = Path(lab.__file__).parent / "chirps/migrations"
 SCENARIO = run_path(str(content.folder("scenarios") / "boot-race-double-apply/scenario.py"))
 RECORDED = SCENARIO["recorded_once"].sql
 GRANTED = SCENARIO["granted_once"].sql
-PODS = 4
+PODS = 2
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def seeded(fresh_database: Database) -> Database:  # noqa: F811
 
 
 def migrate_in_each(database: Database, track: str, lock: goose.Lock) -> None:
-    """Let four migrate at once, as pods do that start together."""
+    """Let two migrate at once, as pods do that start together."""
     files = goose.collect(TRACKS / "base", TRACKS / track)
     options = goose.Options(lock=lock, lock_interval_s=0.05)
     failed: list[Exception] = []
