@@ -72,7 +72,7 @@ def ledger_of(verdict: Verdict | None) -> LedgerView | None:
 def _woken(ledger: Ledger) -> str:
     if ledger.woken_s is None:
         return "nobody was woken"
-    return f"somebody was woken {words.moment(ledger.woken_s)} from the {clean(ledger.since)}"
+    return f"somebody was woken at {words.moment(ledger.woken_s)}"
 
 
 def _line(row: Row) -> LedgerLine:

@@ -106,7 +106,7 @@ def _variant(variant: VariantView) -> Iterator[_Line]:
 
 def _ledger(name: str, ledger: LedgerView) -> Iterator[_Line]:
     """Show what wakes somebody, and of all else what came first."""
-    yield _Line(f"{name}: signals from the {ledger.since}; {ledger.woken}", "bold")
+    yield from _wrapped(f"signals from the {ledger.since}; {ledger.woken}", f"{name}: ", "bold")
     loudest = sorted(ledger.lines, key=lambda each: not each.is_loud)[:_TOP_SIGNALS]
     width = max(len(each.wakes) for each in loudest)
     for each in (line for line in ledger.lines if line in loudest):

@@ -58,9 +58,15 @@ def text_of(**changes: object) -> str:
 def test_the_terminal_says_who_was_woken_and_by_what():
     text = text_of(ledger=LEDGER, card=None)
 
-    assert "signals from the first user error; somebody was woken +60.0 s" in text
+    assert "signals from the first user error; somebody was woken at +60.0 s" in text
     assert "+60.0 s  wakes at once" in text
     assert "+2.50 s  wakes after 15 min" in text
+
+
+def test_they_fit_a_hundred_columns():
+    lines = text_of(ledger=replace(LEDGER, since="beginning of the change"), card=FILLED)
+
+    assert max(map(len, lines.splitlines())) <= 100
 
 
 def test_a_night_in_which_nobody_was_woken_says_so():
