@@ -107,8 +107,11 @@ def _mark(ok: bool | None) -> str:
 
 
 def _way_back(filled: Filled) -> str:
+    if not filled.steps:
+        return "nothing was changed"
     if filled.returns >= filled.steps:
-        return f"each of {words.times(filled.steps, 'change')} can be taken back alone"
+        many = f"each of {filled.steps} changes" if filled.steps > 1 else "the one change"
+        return f"{many} can be taken back alone"
     return f"no way back from change {filled.returns + 1} of {filled.steps} on"
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from lab.report import page, terminal, view
 from lab.report.stored import StoredRun, StoredVariant
 from lab.report.view import View
@@ -91,6 +93,19 @@ def test_the_terminal_shows_what_told_and_what_is_owed():
     assert "no way back from change 2 of 3 on" in text
     assert "processes on one machine: run v1 on the new schema" in text
     assert "errors by release" in text
+
+
+@pytest.mark.parametrize(
+    ("steps", "returns", "says"),
+    [
+        (0, 0, "nothing was changed"),
+        (1, 1, "the one change can be taken back alone"),
+        (2, 2, "each of 2 changes can be taken back alone"),
+        (2, 0, "no way back from change 1 of 2 on"),
+    ],
+)
+def test_the_way_back_is_told_in_a_sentence(steps, returns, says):
+    assert says in text_of(card=replace(FILLED, steps=steps, returns=returns))
 
 
 def test_a_run_of_before_shows_neither():
