@@ -10,7 +10,16 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 ALL = "all"
-PARTS = ("failures", "interruptions", "k3s", "own-hosts", "own-nodes", "servers")
+PARTS = (
+    "failures",
+    "faults",
+    "interruptions",
+    "k3s",
+    "migrations",
+    "own-hosts",
+    "own-nodes",
+    "servers",
+)
 
 
 def chosen(asked: str | None, commit: str) -> Collection[str]:

@@ -14,7 +14,7 @@ from tests.goose.program import build_goose
 from tests.postgres import Database, new_database, postgres  # noqa: F401 - a fixture
 
 # The first of them may have to build goose.
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.rotating("migrations"), pytest.mark.timeout(600)]
 
 TRACKS = [track for track in migrate.tracks() if track != "base"]
 RECORDED = "SELECT array_agg(version_id ORDER BY id) FROM goose_db_version"

@@ -24,7 +24,7 @@ from tests.goose.random_files import random_files
 from tests.postgres import Database, new_database, postgres  # noqa: F401 - a fixture
 
 # The first of them may have to build goose.
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.rotating("migrations"), pytest.mark.timeout(600)]
 
 RANDOM_FILES = 40
 RANDOM_SEQUENCES = 40

@@ -28,7 +28,7 @@ from lab.progress import Silent
 from lab.stages import twin
 from tests.e2e.rehearsal import Rehearsal
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.rotating("faults"), pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
