@@ -31,6 +31,9 @@ class Machine:
     def begin_anew(self) -> TwinObserver:
         """End whatever an earlier variant left, and put the data back."""
         self.world.ask("stop", bound_s=STOP_BOUND_S)
+        # Of a run that broke off, whose lines belong to no other history.
+        self.world.ask("unwatch")
+        self.world.read()
         if self.observer is not None:
             self.observer.close()
         self.database.mend()
