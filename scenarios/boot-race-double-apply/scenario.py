@@ -12,7 +12,7 @@ from lab.scenario.baseline import clean_traffic
 from lab.scenario.checks import holds, no_failures, no_session_fails, no_write_is_lost
 from lab.scenario.checks_data import exceeds, is_times
 from lab.scenario.model import Invariant, Load, Role, Scenario, Start, Step, Variant
-from lab.scenario.timeline import after, gone, quiet, rolled_out
+from lab.scenario.timeline import after, gone, quiet, rolled_out, seconds_after
 from lab.scenario.verdict import Outcome
 
 # v1's code under another name: all that is new about these pods is that they migrate.
@@ -67,6 +67,8 @@ def migrate_at_boot(track: str, *, lock: str) -> tuple[Step, ...]:
         Step("roll out", after("barrier"), SetImage(RELEASE, variables=boot)),
         Step("rolled out", rolled_out(RELEASE)),
         Step("old pods gone", gone("v1")),
+        # Quick as it is, it would be over before enough users were there to tell.
+        Step("a while later", seconds_after("old pods gone", 10)),
     )
 
 
