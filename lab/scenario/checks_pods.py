@@ -16,7 +16,10 @@ from lab.scenario.verdict import CheckResult
 FIRST_WAIT_S = 10.0
 LONGEST_WAIT_S = 300.0
 START_S = 5.0
-"""How much longer than the wait itself an attempt may be away: it runs before and starts after."""
+"""How much longer than the wait a pod may be away: its program starts after that."""
+
+BACK_OFF = "CrashLoopBackOff"
+"""The kubelet's reason for a container that waits to be started again."""
 
 
 def restarted(release: str, *, at_least: int) -> Check:
@@ -62,8 +65,8 @@ def never_restarted(release: str) -> Check:
 def waits_out_the_backoff(release: str, *, back: Moment, cause_gone: Moment) -> Check:
     """It is `back` only when the kubelet tries again, not when the cause is gone.
 
-    The wait that goes on when the cause goes began with the last restart before it, and its
-    length follows from how many there were.
+    The wait that goes on when the cause goes began when its container ended before that, and
+    its length follows from how many restarts there were.
     """
     name = f"{release} waits out the back-off"
 
@@ -79,9 +82,9 @@ def waits_out_the_backoff(release: str, *, back: Moment, cause_gone: Moment) -> 
             claim=f"{release} is back when the back-off ends, not when {cause_gone.sentence}",
             predicted=round(predicted_s, 1),
             measured=overhang_s,
-            formula=f"restart {tried[1]} + {wait_s(tried[1]):g} s of back-off - the moment when"
-            " the cause was gone",
-            tolerance=f"+- {allowed_s:.1f} s, the larger of 25 % and the time of an attempt",
+            formula=f"end after {tried[1]} restarts + {wait_s(tried[1]):g} s of back-off - the"
+            " moment when the cause was gone",
+            tolerance=f"+- {allowed_s:.1f} s, the larger of 25 % and the time of a start",
         )
 
     return Check(name, judge)
@@ -105,17 +108,20 @@ def restarts(history: History, release: str) -> Mapping[str, int]:
 
 
 def _next_tries(history: History, release: str, gone: int) -> Iterator[tuple[int, int]]:
-    """Yield for each pod when it is tried next after `gone`, in ns, and its restarts before."""
-    began: dict[str, tuple[int, int]] = {}
+    """Yield for each pod that waits at `gone` when it is tried next, in ns, and its restarts."""
+    began: dict[str, tuple[int, int] | None] = {}
     for event in history.of("pod"):
         if event["release"] != release or event["t"] > gone or not _serves(event):
             continue
-        name, count = event["name"], event["restarts"]
-        if name not in began or began[name][1] != count:
-            began[name] = (event["t"], count)
-    if not began:
-        raise MissingEvidence(f"no pod of {release} was there when the cause went")
-    for t, count in began.values():
+        name, waits = event["name"], event.get("reason") == BACK_OFF
+        if not waits:
+            began[name] = None
+        elif began.get(name) is None:
+            began[name] = (event["t"], event["restarts"])
+    found = [each for each in began.values() if each is not None]
+    if not found:
+        raise MissingEvidence(f"no pod of {release} waited to be restarted when the cause went")
+    for t, count in found:
         yield t + round(wait_s(count) * NS), count
 
 

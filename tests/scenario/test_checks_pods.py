@@ -32,22 +32,29 @@ def test_the_wait_doubles_from_ten_seconds_to_five_minutes(restarts, waits_s):
     assert checks_pods.wait_s(restarts) == waits_s
 
 
-@pytest.mark.parametrize(("back", "ok"), [(62.1, False), (62.4, True), (77.6, True), (77.9, False)])
+@pytest.mark.parametrize(("back", "ok"), [(63.1, False), (63.4, True), (78.6, True), (78.9, False)])
 def test_a_pod_is_expected_when_its_wait_ends_give_or_take_a_quarter(back, ok):
-    # The cause goes at 39. By then there were three restarts, so 40 s are waited from 30 on.
-    history = told(
-        Life("v2-0", "v2", ((31.0, 32.0),), restarts=(9.0, 20.0, 30.0, 70.0)), verify_s=90.0
-    )
-    check = checks_pods.waits_out_the_backoff("v2", back=moment(back), cause_gone=moment(39))
+    # The cause goes at 40. By then there were three restarts, so 40 s are waited from 31 on.
+    restarts, ends = (9.0, 20.0, 30.0, 71.0), (10.0, 21.0, 31.0)
+    pod = Life("v2-0", "v2", ((32.0, 33.0),), restarts=restarts, ends=ends)
+    check = checks_pods.waits_out_the_backoff("v2", back=moment(back), cause_gone=moment(40))
 
-    assert check.judge(history).ok is ok
+    assert check.judge(told(pod, verify_s=90.0)).ok is ok
 
 
-def test_without_a_pod_when_the_cause_went_nothing_can_be_said_of_its_wait():
+@pytest.mark.parametrize(
+    "pod",
+    [
+        Life("v2-0", "v2", made=16.0, ends=(17.0,)),
+        Life("v2-0", "v2"),
+        Life("v2-0", "v2", restarts=(12.0,), ends=(11.0,)),
+    ],
+)
+def test_where_no_pod_waited_when_the_cause_went_nothing_can_be_said_of_the_wait(pod):
     check = checks_pods.waits_out_the_backoff("v2", back=moment(20), cause_gone=moment(15))
 
-    with pytest.raises(MissingEvidence, match="no pod of v2"):
-        check.judge(told(Life("v2-0", "v2", made=16.0)))
+    with pytest.raises(MissingEvidence, match="no pod of v2 waited"):
+        check.judge(told(pod))
 
 
 def test_a_release_that_was_never_seen_was_not_kept_from_restarting_either():

@@ -17,7 +17,8 @@ from tests.scenario.told import Life, Told, variant_of
 SCENARIO = loader.load(content.folder("scenarios"), "unordered-apply").scenario
 COMMIT = 46.0
 OLD = [Life(f"v1-{n}", "v1", ((-10, 50.0 + 4 * n),), gone=54.0 + 4 * n) for n in range(4)]
-ATTEMPTS = (7.0, 18.0, 39.0, 80.0)
+RESTARTS = (7.0, 18.0, 39.0, 80.0)
+ENDS = (8.0, 19.0, 40.0)
 
 
 def column_missing(at: float, release: str, endpoint: str) -> str | None:
@@ -44,7 +45,7 @@ def backing_off(ready: float = 82.0) -> list[Life]:
     old = [
         Life(f"v1-{n}", "v1", ((-10, ready + 4 + 4 * n),), gone=ready + 8 + 4 * n) for n in range(4)
     ]
-    first = Life("v2-0", "v2", ((ready, NEVER),), 6.0, restarts=ATTEMPTS)
+    first = Life("v2-0", "v2", ((ready, NEVER),), 6.0, restarts=RESTARTS, ends=ENDS)
     rest = [
         Life(f"v2-{n}", "v2", ((ready + 4 * n, NEVER),), ready + 4 * n - 2) for n in range(1, 4)
     ]
@@ -125,7 +126,7 @@ def test_a_pod_that_exits_is_back_when_its_backoff_ends():
     assert found.outcome is Outcome.REPRODUCED, found.reasons
     assert found.as_predicted
     check = next(each for each in found.checks if each.name == "v2 waits out the back-off")
-    assert check.predicted == pytest.approx(ATTEMPTS[2] + 40 - COMMIT)
+    assert check.predicted == pytest.approx(ENDS[2] + 40 - COMMIT)
 
 
 def test_a_pod_that_is_back_at_another_time_did_not_wait_for_its_backoff():
@@ -136,15 +137,15 @@ def test_a_pod_that_is_back_at_another_time_did_not_wait_for_its_backoff():
     assert [each.name for each in found.checks if not each.ok] == ["v2 waits out the back-off"]
 
 
-def fresh(ready: float, restarts: tuple[float, ...] = ()) -> list[Life]:
-    return [Life(f"v2-{n}", "v2", ((ready, NEVER),), 6.5, restarts=restarts) for n in range(4)]
+def fresh(ready: float, **told: Any) -> list[Life]:
+    return [Life(f"v2-{n}", "v2", ((ready, NEVER),), 6.5, **told) for n in range(4)]
 
 
 NOTHING = {"facts": {"replicas": 0}}
 
 
 def test_on_a_first_install_the_backoff_is_downtime():
-    pods = fresh(82.0, ATTEMPTS)
+    pods = fresh(82.0, restarts=RESTARTS, ends=ENDS)
 
     found = verdict("fresh-exit", pods, overdue_s=66.0, verify_s=110.0, **NOTHING)
 

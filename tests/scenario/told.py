@@ -25,7 +25,8 @@ def well(_at: float, _release: str, _endpoint: str) -> str | None:
 
 @dataclass(frozen=True)
 class Life:
-    """What one pod did, in seconds: `ready` are spans, `restarts` the times of restarts."""
+    """What one pod did, in seconds: `ready` are spans; `ends` are times when its container ended
+    and waited to be started again, which it was at the next of `restarts`."""
 
     name: str
     release: str
@@ -33,6 +34,11 @@ class Life:
     made: float = -10
     gone: float = NEVER
     restarts: Sequence[float] = ()
+    ends: Sequence[float] = ()
+
+    def waits(self, at: float) -> bool:
+        ended = [each for each in self.ends if each <= at]
+        return bool(ended) and not any(ended[-1] < each <= at for each in self.restarts)
 
     def is_ready(self, at: float) -> bool:
         return any(begin <= at < end for begin, end in self.ready) and at < self.gone
@@ -43,7 +49,7 @@ class Life:
     @property
     def moments(self) -> set[float]:
         spans = {each for span in self.ready for each in span}
-        return {t for t in (self.made, self.gone, *spans, *self.restarts) if t != NEVER}
+        return {t for t in (self.made, self.gone, *spans, *self.restarts, *self.ends) if t != NEVER}
 
 
 def four(
@@ -176,7 +182,8 @@ class Told:
             for at in sorted(pod.moments):
                 kind = "DELETED" if at == pod.gone else "ADDED" if at == pod.made else "MODIFIED"
                 count = sum(1 for each in pod.restarts if each <= at)
-                told = {"name": pod.name, "release": pod.release, "app": "chirps"}
+                told: Line = {"name": pod.name, "release": pod.release, "app": "chirps"}
+                told |= {"reason": "CrashLoopBackOff" if pod.waits(at) else None}
                 ready = pod.is_ready(at)
                 yield self._line("pod", at, type=kind, ready=ready, restarts=count, **told)
 
