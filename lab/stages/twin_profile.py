@@ -29,10 +29,10 @@ PROFILE = MappingProxyType(
 LOAD = MappingProxyType({"rate": 200, "sessions_per_s": 4})
 """A shorter time holds as many requests at a higher rate."""
 
-AUDIT_PER_S = 500
+AUDIT_PER_S = 1000
 """Nothing else is going on by then."""
 
 BASELINE_S = 5
-QUIET_S = 3
+QUIET_S = 2
 USERS = 2_000
 CHIRPS = 20_000

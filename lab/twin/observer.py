@@ -22,7 +22,7 @@ from typing_extensions import override
 from lab import observing
 from lab.errors import ClusterUnreachable, ObserverLost, ServiceNotReady
 from lab.observing import Clock
-from lab.twin.programs import end, environment, how_it_ended
+from lab.twin.programs import bytecode, end, environment, how_it_ended
 from lab.twin.tether import tethered
 from lab.twin.workplace import Workplace
 
@@ -151,7 +151,7 @@ def launch(
             stdout=output,
             stderr=errors,
             cwd=workplace.path,
-            env=environment(database),
+            env=environment({**bytecode(workplace.path), **database}),
         )
 
 

@@ -16,6 +16,7 @@ GROUP_ENDED_WITHIN_S = 5.0
 LOOK_EVERY_S = 0.01
 # What leads the service and libpq somewhere, and would lead a twin there too.
 THEIRS = ("PG", "CHIRPS_")
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 
 
 def environment(
@@ -24,6 +25,16 @@ def environment(
     """Return lab's own variables, without those of libpq and the service, with `variables`."""
     kept = {name: value for name, value in environ.items() if not name.startswith(THEIRS)}
     return {**kept, **variables}
+
+
+def bytecode(directory: Path, *, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return variables by which programs of one twin compile their code once, not each anew.
+
+    Only where they may not leave it beside the source; then it lies in the twin's directory.
+    """
+    if not environ.get(NO_BYTECODE):
+        return {}
+    return {NO_BYTECODE: "", "PYTHONPYCACHEPREFIX": str(directory / "bytecode")}
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from lab import errors
 from lab.errors import LabError, TwinFailed
 from lab.twin.deployment import RolloutRefused
-from lab.twin.programs import close, end, environment, how_it_ended
+from lab.twin.programs import bytecode, close, end, environment, how_it_ended
 from lab.twin.tether import tethered
 from lab.twin.workplace import Workplace
 
@@ -55,7 +55,7 @@ class WorldClient:
                 stdout=subprocess.PIPE,
                 stderr=output,
                 cwd=workplace.path,
-                env=environment({}),
+                env=environment(bytecode(workplace.path)),
             )
         return cls(process, log)
 
