@@ -122,7 +122,7 @@ def test_a_deploy_that_was_cut_short_is_gone_on_with(served: Served) -> None:
     told = served.home.must("deploy")
 
     assert "nothing was changed" not in told
-    assert len(served.kubectl("get", "pods", "-o", "name").splitlines()) == 6
+    assert len(served.kubectl("get", "pods", "-o", "name").splitlines()) == 7
 
 
 def test_the_default_profile_is_deployed_in_place_of_the_other(served: Served) -> None:
