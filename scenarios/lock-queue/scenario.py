@@ -14,7 +14,7 @@ from lab.scenario.checks import no_failures, no_session_fails, no_write_is_lost
 from lab.scenario.checks_order import follows
 from lab.scenario.checks_queue import (
     Wait,
-    as_many_as_came_meanwhile,
+    as_many_as_the_stall_makes,
     is_at_the_head,
     only_timeouts,
     stalls,
@@ -57,7 +57,8 @@ the_wait = Wait(evaluation.application, until=evaluation_ends)
 the_site_stands_still = (
     stalls(CHIRP_ENDPOINTS, the_wait),
     stalls(USER_ENDPOINTS, the_wait),
-    as_many_as_came_meanwhile(DATABASE_ENDPOINTS, the_wait),
+    as_many_as_the_stall_makes(CHIRP_ENDPOINTS),
+    as_many_as_the_stall_makes(USER_ENDPOINTS),
     is_at_the_head(evaluation.application),
     only_timeouts(DATABASE_ENDPOINTS, at_least=0.95),
     unharmed(("page",), rate_below=0.05),
