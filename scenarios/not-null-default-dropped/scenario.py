@@ -45,6 +45,7 @@ def add_then_roll_out(track: str, release: str) -> tuple[Step, ...]:
         Step("rolled out", rolled_out(release)),
         # A pod that terminates may still write a chirp without a language.
         Step("old pods gone", gone("v1")),
+        Step("look", seconds_after("old pods gone", 5)),
     )
 
 
@@ -90,7 +91,7 @@ careful = Variant(
         # A check for new rows, then the old rows without a strong lock, then NOT NULL.
         Step(
             "demand a value",
-            after("old pods gone"),
+            after("look"),
             Migrate("notnull-careful", to=9, release="v2-lang"),
             observed_within_s=120,
         ),
@@ -143,6 +144,7 @@ naive = Variant(
         Step("test", after("empty tables"), in_the_pipeline),
         Step("real tables", after("test"), the_real_one),
         Step("deploy", after("real tables"), in_production),
+        Step("look", seconds_after("deploy", 10)),
     ),
     checks=(
         job_succeeds(in_the_pipeline.job),
