@@ -21,6 +21,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        mark_with_database(item)
     for marker in ("e2e", "long"):
         if not config.getoption(f"--{marker}"):
             skip = pytest.mark.skip(reason=f"needs --{marker}")
@@ -28,6 +30,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 if item.get_closest_marker(marker):
                     item.add_marker(skip)
     skip_other_parts(config, items)
+
+
+def mark_with_database(item: pytest.Item) -> None:
+    """Of the real tier is every test with a real PostgreSQL, wherever it stands."""
+    if "postgres" not in getattr(item, "fixturenames", ()):
+        return
+    item.add_marker("e2e")
+    if part := rotation.OF_ROOMS.get(item.path.parent.name):
+        item.add_marker(pytest.mark.rotating(part))
 
 
 def skip_other_parts(config: pytest.Config, items: list[pytest.Item]) -> None:

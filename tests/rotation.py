@@ -19,7 +19,11 @@ PARTS = (
     "own-hosts",
     "own-nodes",
     "servers",
+    "service",
+    "twin",
 )
+# Where tests that need a real PostgreSQL are many, and the part they then belong to.
+OF_ROOMS = {"chirps": "service", "goose": "migrations", "twin": "twin"}
 
 
 def chosen(asked: str | None, commit: str) -> Collection[str]:

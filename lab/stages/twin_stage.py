@@ -19,6 +19,8 @@ from lab.twin.observer import TwinObserver
 
 # Its own times, so neither honest nor made fast: what a cluster takes is not to be read off it.
 CLOCK = "short"
+# Less than whoever watches and serves them.
+NICE_OF_PODS = 5
 BASE_SCHEMA = 5
 READY_BOUND_S = 60.0
 MIGRATED_BOUND_S = 120.0
@@ -52,8 +54,8 @@ class TwinStage:
         return self.machine.observer
 
     def reset(self, start: Start) -> None:
-        observer = self.machine.begin_anew()
-        self._tell_world_to_start(start, nice=observer.nice_of_others)
+        self.machine.begin_anew()
+        self._tell_world_to_start(start)
         self._migrate_before(start)
         self.machine.world.ask("wait_ready", within_s=READY_BOUND_S, bound_s=READY_BOUND_S + 5)
         self._facts = self._read_back(start)
@@ -178,7 +180,7 @@ class TwinStage:
     def restore_secret(self, release: str) -> None:
         self.database.restore(release)
 
-    def _tell_world_to_start(self, start: Start, *, nice: int) -> None:
+    def _tell_world_to_start(self, start: Start) -> None:
         database, workplace = self.machine.database, self.machine.workplace
         self.machine.world.ask(
             "start",
@@ -187,7 +189,7 @@ class TwinStage:
             release=start.release,
             releases=releases(database),
             variables=dict(start.variables),
-            nice=nice,
+            nice=NICE_OF_PODS,
             keep=str(workplace.directory("logs")),
             alive=str(workplace.lock),
         )

@@ -6,7 +6,6 @@ would.
 
 import http.client
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -31,9 +30,8 @@ STARTED_WITHIN_S = 30.0
 ANSWER_WITHIN_S = 10.0
 LOOK_EVERY_S = 0.02
 LISTENING = "listening on "
-# Who measures comes before who is measured: up, or where that is not allowed the others down.
+# Who measures comes before who is measured, where that is allowed.
 NICE = -5
-NICE_OF_OTHERS = 5
 
 
 class TwinObserver(observing.Observer):
@@ -57,13 +55,6 @@ class TwinObserver(observing.Observer):
         except BaseException:
             end(process)
             raise
-
-    @property
-    def nice_of_others(self) -> int:
-        """What pods are to add to their niceness, so that the observer comes before them."""
-        own = os.getpriority(os.PRIO_PROCESS, 0)
-        is_before = os.getpriority(os.PRIO_PROCESS, self._process.pid) < own
-        return 0 if is_before else NICE_OF_OTHERS
 
     @property
     def is_running(self) -> bool:

@@ -72,10 +72,7 @@ def send_signal(pid: int, number: int) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     parent, grace_s, nice, alive, *command = arguments
-    with contextlib.suppress(PermissionError):  # the leader of a group already
-        os.setsid()
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0) + int(nice))
+    stand_alone(int(nice))
     signals = Signals()
     watch = ParentWatch(int(parent))
     lock = share(Path(alive)) if alive else ()
@@ -89,6 +86,21 @@ def main(arguments: Sequence[str]) -> int:
     if not follow(child, signals, watch):
         end(child, signals, float(grace_s))
     return end_as(child.wait())
+
+
+def stand_alone(nice: int) -> None:
+    """Lead a process group, and a session too unless the parent is to come before.
+
+    Linux weighs sessions against each other and niceness within each alone (sched(7), "The
+    autogroup feature"): only in the parent's own session is a process nicer than the parent.
+    """
+    with contextlib.suppress(PermissionError):  # the leader of a group already
+        if nice > 0:
+            os.setpgid(0, 0)
+        else:
+            os.setsid()
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0) + nice)
 
 
 class ParentWatch:

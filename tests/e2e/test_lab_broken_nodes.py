@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.e2e.home import Home
 
@@ -14,6 +15,14 @@ pytestmark = [pytest.mark.e2e, pytest.mark.rotating("failures"), pytest.mark.tim
 INIT = "usr/lib/systemd/systemd"
 UNITS = "etc/systemd/system"
 NOWHERE = Path("/dev/null")
+# Drops what comes from another node for this one's pods; the way of the API and SSH stays open.
+BLOCKED = """
+[Service]
+Type=oneshot
+ExecStart=/usr/sbin/nft add table inet blocked
+ExecStart=/usr/sbin/nft add chain inet blocked f { type filter hook forward priority -300 ; }
+ExecStart=/usr/sbin/nft add rule inet blocked f iifname host0 drop
+"""
 
 
 @pytest.fixture
@@ -82,4 +91,33 @@ def test_a_node_without_a_kubelet_is_named_as_what_keeps_the_lab_from_ready(stop
     assert "did not become ready within 15 s: " in done.stderr
     assert "n2" in done.stderr.split("did not become ready")[1]
     assert "Hint: lab status, then lab logs n2 --unit kubelet" in done.stderr
+    assert_mended(stopped)
+
+
+def test_a_node_whose_disk_is_too_full_is_told_with_what_kubelet_says(stopped: Home) -> None:
+    config = "var/lib/kubelet/config.yaml"
+    whole = yaml.safe_load((stopped.node("lab", "n2") / "upper" / config).read_text())
+    # More than any disk has left: kubelet then takes its own for full.
+    whole["evictionHard"] = {"nodefs.available": "99.9%"}
+    with replaced(stopped, config) as file:
+        file.write_text(yaml.safe_dump(whole))
+        done = stopped.lab("start", "--timeout", "40")
+
+    assert done.returncode == 4
+    assert "disk pressure: a file system of n2 is full, or nearly" in done.stderr
+    assert "df -h on n2" in done.stderr
+    assert_mended(stopped)
+
+
+def test_pods_that_nothing_reaches_from_another_node_are_told_from_a_slow_start(
+    stopped: Home,
+) -> None:
+    with replaced(stopped, f"{UNITS}/multi-user.target.wants/blocked.service") as unit:
+        unit.write_text(BLOCKED)
+        done = stopped.lab("start", "--timeout", "40")
+
+    assert done.returncode == 4
+    assert "pods of different nodes cannot reach each other" in done.stderr
+    assert "pods on n1 do not reach those on n2" in done.stderr
+    assert "ip route on n1 and n2" in done.stderr
     assert_mended(stopped)

@@ -13,13 +13,15 @@ from typing import Any
 
 import pytest
 
+from lab.errors import EXIT_INVALID
 from tests.e2e.home import Done, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
 QUICK = ROOT / "tests/e2e/service/scenarios"
 NAME = "half-migrated-rename"
+TRIES = 3
 # Sees no network but loopback, and is nobody who may anything.
 ALONE = (
     *("unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh"),
@@ -73,6 +75,18 @@ class User:
         out, err = running.communicate(timeout=300)
         return subprocess.CompletedProcess(arguments, running.returncode, out, err)
 
+    def prove(self, *arguments: str, below: tuple[str, ...] = ()) -> Mapping[str, Any]:
+        """Play until a run could be trusted, and return what came of it by variant.
+
+        A host that was too busy to send in time is no fault of a run, which says so itself.
+        """
+        for _ in range(TRIES):
+            done = self.play(*arguments, below=below)
+            if not was_late(done):
+                break
+        assert done.returncode == 0, done.stdout + done.stderr
+        return {each["variant"]: each for each in json.loads(done.stdout)}
+
     @property
     def workplaces(self) -> list[Path]:
         """Return what twins have made in the directory for temporary files."""
@@ -103,9 +117,12 @@ def mentions(pid: int, text: str) -> bool:
     return False
 
 
-def outcomes(done: Done) -> Mapping[str, Any]:
-    assert done.returncode == 0, done.stdout + done.stderr
-    return {each["variant"]: each for each in json.loads(done.stdout)}
+def was_late(done: Done) -> bool:
+    """Whether nothing but a client that sent late made a run invalid."""
+    if done.returncode != EXIT_INVALID:
+        return False
+    reasons = [reason for each in json.loads(done.stdout) for reason in each["reasons"]]
+    return all(reason.startswith("the client sent late") for reason in reasons)
 
 
 @pytest.fixture
@@ -121,7 +138,7 @@ def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
 def test_both_ways_come_as_predicted_without_root_and_network_and_nothing_is_left(
     user: User,
 ) -> None:
-    told = outcomes(user.play(NAME, below=ALONE))
+    told = user.prove(NAME, below=ALONE)
 
     assert {name: each["outcome"] for name, each in told.items()} == {
         "careless": "reproduced",
@@ -141,7 +158,7 @@ def test_both_ways_come_as_predicted_without_root_and_network_and_nothing_is_lef
 def test_a_proof_goes_the_other_way_for_its_own_reason(
     user: User, variant: str, outcome: str
 ) -> None:
-    told = outcomes(user.play(NAME, "--variant", variant))[variant]
+    told = user.prove(NAME, "--variant", variant)[variant]
 
     assert (told["outcome"], told["as_predicted"]) == (outcome, True)
 
@@ -168,7 +185,7 @@ def test_whatever_ends_it_its_processes_end_and_the_next_run_removes_its_directo
     running.communicate(timeout=60)
 
     assert wait_for(lambda: user.processes == [], timeout_s=30, every_s=0.2)
-    outcomes(user.play("quick", "--scenarios", str(QUICK), "--variant", "careful"))
+    user.prove("quick", "--scenarios", str(QUICK), "--variant", "careful")
     assert user.workplaces == []
 
 
@@ -183,7 +200,7 @@ def test_it_is_played_from_what_pip_installs(user: User) -> None:
     zipfile.ZipFile(next(made.glob("*.whl"))).extractall(user.directory / "installed")
     user.environ["PYTHONPATH"] = str(user.directory / "installed")
 
-    told = outcomes(user.play(NAME, "--variant", "careful"))
+    told = user.prove(NAME, "--variant", "careful")
 
     assert told["careful"]["outcome"] == "prevented"
 

@@ -53,7 +53,7 @@ def main(place: Path) -> None:
         releases=releases,
         keep=str(workplace.directory("logs")),
         alive=str(workplace.lock),
-        nice=observer.nice_of_others,
+        nice=5,
     )["target"]
     world.ask("wait_ready", bound_s=100, within_s=90)
     pods = [pod["pid"] for pod in world.ask("pods")["pods"]]

@@ -26,7 +26,7 @@ SIZE = Size(users=60, chirps=600)
 ROOT = os.geteuid() == 0
 
 # The start state is made twice, by initdb and three programs, and other work may go on beside.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.e2e, pytest.mark.rotating("twin"), pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from lab.twin.tether import send_signal
 from lab.twin.workplace import Workplace
 from tests.postgres import Database, fresh_database, postgres  # noqa: F401 - fixtures
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.e2e, pytest.mark.rotating("twin"), pytest.mark.timeout(180)]
 
 
 @pytest.fixture
@@ -200,17 +200,3 @@ def test_nothing_of_it_is_left_when_its_holder_is_killed(workplace: Workplace) -
     assert [each.name for each in workplace.path.parent.iterdir() if each.is_dir()] == [
         workplace.path.name
     ]
-
-
-@pytest.mark.parametrize(("nice", "others"), [(-5, 0), (0, 5)])
-def test_others_stand_back_where_it_may_not_come_first(
-    workplace: Workplace, monkeypatch: pytest.MonkeyPatch, nice: int, others: int
-) -> None:
-    if nice < 0 and os.geteuid() != 0:
-        pytest.skip("needs root")
-    monkeypatch.setattr(module, "NICE", nice)
-    observer = TwinObserver.start(workplace, {})
-    try:
-        assert observer.nice_of_others == others
-    finally:
-        observer.close()

@@ -258,6 +258,12 @@ def test_a_priority_is_lowered_by_what_was_asked() -> None:
         assert nice == os.getpriority(os.PRIO_PROCESS, 0) + 5
 
 
+@pytest.mark.parametrize(("nice", "is_of_ours"), [(5, True), (0, False)])
+def test_only_who_is_to_stand_back_stays_in_our_session(nice: int, *, is_of_ours: bool) -> None:
+    with held("import os; print(os.getsid(0), flush=True); input()", nice=nice) as (_, session):
+        assert (session == os.getsid(0)) == is_of_ours
+
+
 def test_a_write_to_a_command_that_has_ended_fails() -> None:
     with held("print(1, flush=True)") as (process, _):
         assert process.stdin is not None

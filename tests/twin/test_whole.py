@@ -22,7 +22,7 @@ from lab.twin.workplace import Workplace
 
 HOLDER = Path(__file__).with_name("holder.py")
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.rotating("twin"), pytest.mark.timeout(400)]
 
 
 @pytest.fixture

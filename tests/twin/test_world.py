@@ -14,7 +14,7 @@ from lab.scenario.events import problem_with
 from tests.postgres import Database, new_database, postgres  # noqa: F401
 from tests.twin.program import PROFILE, Program, Refused, is_there, migrate, program, wait_gone
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.e2e, pytest.mark.rotating("twin"), pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")
