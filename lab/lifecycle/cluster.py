@@ -179,6 +179,7 @@ class Cluster:
             return
         token = outputs["token"]
         tokens.allow(client, token)
+        tokens.wait_until_signed(client, token, timeout_s=self.bounds.nodes_s)
         self._join(child, client, outputs)
         # Only now: a kubeadm whose caller was cut short goes on, and would wait for minutes.
         tokens.revoke(client, token)
