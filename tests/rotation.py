@@ -39,6 +39,12 @@ def by_commit(commit: str, parts: Sequence[str]) -> str:
     return parts[int(commit[:8], 16) % len(parts)]
 
 
+def scenario_in_turn(commit: str, folder: Path, *, but: str) -> str:
+    """Return the name of one of the folder's scenarios, other than the one that always runs."""
+    names = sorted(file.parent.name for file in folder.glob("*/scenario.py"))
+    return by_commit(commit, [name for name in names if name != but])
+
+
 def commit_of(repository: Path) -> str:
     """Return the hash of the commit that is checked out; of all zeros outside of git."""
     command = ["git", "-C", str(repository), "rev-parse", "HEAD"]

@@ -30,6 +30,16 @@ def test_a_part_that_there_is_not_is_refused_with_those_there_are():
         rotation.chosen("server", "0" * 40)
 
 
+def test_each_scenario_but_the_one_that_always_runs_has_its_turn():
+    folder = HERE.parent / "scenarios"
+    others = {file.parent.name for file in folder.glob("*/scenario.py")} - {"half-migrated-rename"}
+    commits = [f"{number:08x}" + "0" * 32 for number in range(len(others))]
+
+    told = [rotation.scenario_in_turn(c, folder, but="half-migrated-rename") for c in commits]
+
+    assert set(told) == others
+
+
 def test_outside_of_git_there_is_a_part_as_well(tmp_path: Path):
     assert rotation.chosen(None, rotation.commit_of(tmp_path))
 

@@ -1,27 +1,24 @@
 """A scenario without nodes: from pip alone, without root or network, and nothing is left of it."""
 
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from lab.errors import EXIT_INVALID
 from tests.e2e.home import Done, wait_for
+from tests.e2e.verdicts import Verdicts, prove
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
 QUICK = ROOT / "tests/e2e/service/scenarios"
 NAME = "half-migrated-rename"
-TRIES = 3
 # Sees no network but loopback, and is nobody who may anything.
 ALONE = (
     *("unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh"),
@@ -75,17 +72,8 @@ class User:
         out, err = running.communicate(timeout=300)
         return subprocess.CompletedProcess(arguments, running.returncode, out, err)
 
-    def prove(self, *arguments: str, below: tuple[str, ...] = ()) -> Mapping[str, Any]:
-        """Play until a run could be trusted, and return what came of it by variant.
-
-        A host that was too busy to send in time is no fault of a run, which says so itself.
-        """
-        for _ in range(TRIES):
-            done = self.play(*arguments, below=below)
-            if not was_late(done):
-                break
-        assert done.returncode == 0, done.stdout + done.stderr
-        return {each["variant"]: each for each in json.loads(done.stdout)}
+    def prove(self, *arguments: str, below: tuple[str, ...] = ()) -> Verdicts:
+        return prove(lambda: self.play(*arguments, below=below))
 
     @property
     def workplaces(self) -> list[Path]:
@@ -115,14 +103,6 @@ def mentions(pid: int, text: str) -> bool:
         except OSError:
             continue
     return False
-
-
-def was_late(done: Done) -> bool:
-    """Whether nothing but a client that sent late made a run invalid."""
-    if done.returncode != EXIT_INVALID:
-        return False
-    reasons = [reason for each in json.loads(done.stdout) for reason in each["reasons"]]
-    return all(reason.startswith("the client sent late") for reason in reasons)
 
 
 @pytest.fixture

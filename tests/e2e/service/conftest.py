@@ -11,6 +11,7 @@ import pytest
 from tests.e2e.conftest import new_home
 from tests.e2e.home import Done, Home
 from tests.e2e.secrets import Sampler
+from tests.e2e.verdicts import Verdicts, prove
 
 SCENARIOS = Path(__file__).with_name("scenarios")
 
@@ -31,6 +32,11 @@ class Served:
         """Play one of this folder's scenarios."""
         chosen = ("--scenarios", str(SCENARIOS), *options)
         return self.home.lab("scenario", "run", scenario, *chosen, timeout_s=timeout_s)
+
+    def prove(self, scenario: str, *options: str) -> Verdicts:
+        """Play one of lab's own until it could be trusted."""
+        chosen = ("scenario", "run", scenario, "--json", *options)
+        return prove(lambda: self.home.lab(*chosen, timeout_s=900))
 
     def newest(self, scenario: str) -> Path:
         """Return the directory of the latest run of a scenario."""

@@ -7,8 +7,9 @@ import pytest
 
 from tests.e2e.home import Done
 from tests.e2e.service.conftest import Served
+from tests.e2e.verdicts import essence
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 NAME = "half-migrated-rename"
 
@@ -103,6 +104,12 @@ def test_no_password_stands_in_what_a_run_leaves(served: Served, played: Done) -
     assert len(left) == 6
     for password in served.passwords():
         assert not any(password.encode() in content for content in left)
+
+
+def test_the_twin_agrees_in_outcome_and_signature(
+    served: Served, told: dict[str, dict[str, Any]]
+) -> None:
+    assert essence(served.prove(NAME, "--stage", "twin")) == essence(told)
 
 
 @pytest.mark.parametrize(
