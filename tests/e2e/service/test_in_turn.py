@@ -6,7 +6,7 @@ import pytest
 
 from tests import rotation
 from tests.e2e.service.conftest import Served
-from tests.e2e.verdicts import Verdicts, essence, prove
+from tests.e2e.verdicts import Verdicts, essence
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
