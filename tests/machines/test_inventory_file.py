@@ -173,7 +173,8 @@ def test_a_file_that_is_not_there_is_told(someone: Caller, tmp_path: Path) -> No
         ("server = [('k1', {'x': print})]", "k1: x holds what is no plain data"),
         ("server = [('k1', {'x': float('nan')})]", "k1: x holds what is no plain data (float)"),
         ("x = []\nx.append(x)\nserver = [('k1', {'x': x})]", "k1: x holds what is no plain data"),
-        ("server = 'k1'", "there is no server"),
+        ("server = 'k1'", "server is of type str, not a list of hosts"),
+        ("server = ['k1']\nagents = ('k2', 'k3')", "agents is of type tuple, not a list of hosts"),
         ("", "there is no server"),
     ],
 )
