@@ -18,6 +18,7 @@ import psycopg
 from lab import goose
 from lab.chirps.admin import connect
 from lab.chirps.errors import CannotTell, NoSuchTrack, NoSuchVersion, Refused
+from lab.chirps.operator.asking import ask
 from lab.chirps.settings import Settings
 from lab.goose import table
 
@@ -145,9 +146,12 @@ def steps_after(error: goose.GooseError) -> tuple[str, ...]:
 
 
 def status(asked: Settings, track: str, name: str = goose.DEFAULTS.table) -> Status:
-    """Compare files and database, whose table `name` says what is applied; changes nothing."""
+    """Compare files and database, whose table `name` says what is applied; changes nothing.
+
+    Raises CannotTell for all that keeps the answer away, which must not look like a no.
+    """
     migrations = collect(track)
-    with connect(asked) as connection, refusals(connection):
+    with ask(asked) as connection:
         rows = goose.status(connection, migrations, table=name)
         recorded = table.read_rows(connection, name=name) or ()
         version = goose.current_version(connection, name=name)
