@@ -107,7 +107,8 @@ def send(lab: Lab, distribution: Distribution, nodes: Sequence[Node], progress: 
     """
     owner = owner_of(lab.record.lab_id, lab.record.name)
     hosts = {node.name: lab.record.hosts[node.number] for node in nodes}
-    with progress.task(f"Sending programs and images to {len(nodes)} hosts") as task:
+    count = f"{len(nodes)} host{'s' * (len(nodes) > 1)}"
+    with progress.task(f"Sending programs and images to {count}") as task:
         claimed = machines.run_on_all(
             hosts.values(), claim_script(owner), ssh=lab.ssh(), timeout_s=LOOK_BOUND_S
         )
