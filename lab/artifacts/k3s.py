@@ -60,6 +60,12 @@ class K3sRelease:
         hashes = {f"sha256 of {name}": each for name, each in expected.items()}
         return {"k3s": self.lock.version, "from": self.source.place, **hashes}
 
+    def lack(self) -> str:
+        """Return in a line why it cannot be made from its source, as far as can be told soon."""
+        known = set(self._names) <= self.lock.hashes.keys()
+        lists = () if known else (checksums_file(self.architecture),)
+        return self.source.lack((*lists, *self._names))
+
     @property
     def _names(self) -> tuple[str, ...]:
         return tuple(places(self.architecture))

@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -34,6 +34,10 @@ class Source(Protocol):
     @property
     def keeps_content(self) -> bool:
         """Whether nobody between it and here can change what comes."""
+        ...
+
+    def lack(self, names: Sequence[str]) -> str:
+        """Return in a line why these files cannot be had there; "" as far as can be told soon."""
         ...
 
     def text(self, name: str) -> str:
@@ -82,13 +86,21 @@ class Release:
         """Whether the release answers in time."""
         return not self.trouble(within_s)
 
+    def lack(self, names: Sequence[str]) -> str:
+        """Ask for the first of them only: who has that has the others."""
+        return self._trouble_with(names[0], ANSWER_BOUND_S)
+
     def trouble(self, within_s: float = REACH_BOUND_S) -> str:
-        """Return in a line why the release cannot be had, with its address; "" if it can.
+        """Return in a line why the release cannot be had, with its address; "" if it can."""
+        return self._trouble_with(checksums_file(architecture()), within_s)
+
+    def _trouble_with(self, name: str, within_s: float) -> str:
+        """Return why a file cannot be had.
 
         The bound is on all of it: a thread asks, since looking up a name cannot be given
         one, and a place that answers a byte at a time would prolong the one of a socket.
         """
-        url = self._url(checksums_file(architecture()))
+        url = self._url(name)
         found = [f"{url} does not answer within {within_s:g} s"]
         thread = threading.Thread(target=_ask, args=(url, within_s, found), daemon=True)
         thread.start()
@@ -143,6 +155,10 @@ class Directory:
     @property
     def keeps_content(self) -> bool:
         return True
+
+    def lack(self, names: Sequence[str]) -> str:
+        missing = [name for name in names if not (self.path / name).is_file()]
+        return f"there is no {', no '.join(missing)} in {self.path}" if missing else ""
 
     def text(self, name: str) -> str:
         return self._find(name).read_text()

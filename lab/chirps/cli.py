@@ -27,7 +27,7 @@ def main(arguments: Sequence[str], environ: Environ | None = None) -> int:
     try:
         return int(options.run(options, os.environ if environ is None else environ))
     except ChirpsError as error:
-        sys.stderr.write(f"Error: {error}\n")
+        sys.stderr.write("\n".join((f"Error: {error}", *in_lines(error))) + "\n")
         if getattr(options, "json", False):
             write(json.dumps(as_json(error)))
         return error.exit_code
@@ -85,10 +85,15 @@ def seed(options: Options, environ: Environ) -> int:
     return 0
 
 
-def as_json(error: ChirpsError) -> dict[str, str]:
+def in_lines(error: ChirpsError) -> tuple[str, ...]:
+    """Return what to type after it, as answers say it."""
+    return ("next:", *(f"  {step}" for step in error.next_steps)) if error.next_steps else ()
+
+
+def as_json(error: ChirpsError) -> dict[str, object]:
     """Return what a program reads that asked and got no answer."""
     said = next((says for says in Says if says.exit_code == error.exit_code), Says.CANNOT_TELL)
-    return {"answer": str(said), "sentence": str(error)}
+    return {"answer": str(said), "sentence": str(error), "next": list(error.next_steps)}
 
 
 def write(text: str) -> None:

@@ -5,7 +5,8 @@
     ├── NoSuchRelease       78  this image has no code of that name
     ├── Refused              1  no: the database is not in a state that allows it
     ├── CannotTell           2  the database did not answer
-    └── NoSuchTrack          2  this image has no migrations of that name
+    ├── NoSuchTrack          2  this image has no migrations of that name
+    └── NoSuchVersion        2  the track has no file of that version
 
 78 is EX_CONFIG of sysexits.h: who sees it in a container's status knows that starting
 again will not help. What clients of the service are told is in `lab.chirps.failures`.
@@ -20,9 +21,16 @@ EXIT_CONFIGURATION = 78
 
 
 class ChirpsError(Exception):
-    """A failure the program knows about; its text is for the person who started it."""
+    """A failure the program knows about; its text is for the person who started it.
+
+    `next_steps` are what to type then, empty where nobody knows.
+    """
 
     exit_code = EXIT_REFUSED
+
+    def __init__(self, message: str, *, next_steps: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.next_steps = tuple(next_steps)
 
 
 class BadConfiguration(ChirpsError):
@@ -49,4 +57,8 @@ class CannotTell(ChirpsError):
 
 
 class NoSuchTrack(ChirpsError):
+    exit_code = EXIT_USAGE
+
+
+class NoSuchVersion(ChirpsError):
     exit_code = EXIT_USAGE

@@ -17,7 +17,8 @@ import psycopg
 
 from lab import goose
 from lab.chirps.admin import connect
-from lab.chirps.errors import CannotTell, NoSuchTrack, Refused
+from lab.chirps.errors import CannotTell, NoSuchTrack, NoSuchVersion, Refused
+from lab.chirps.operator.asking import ask
 from lab.chirps.settings import Settings
 from lab.goose import table
 
@@ -83,6 +84,20 @@ def collect(track: str) -> tuple[goose.Migration, ...]:
     return goose.collect(*(FOLDER / name for name in dict.fromkeys((BASE, track))))
 
 
+def require_version(track: str, version: int | None) -> None:
+    """Raise NoSuchVersion for one that no file has.
+
+    goose applies all that is older: so a slip of the finger would contract.
+    """
+    known = [each.version for each in collect(track)]
+    if version is None or version in known:
+        return
+    raise NoSuchVersion(
+        f"track {track} has no file of version {version} (it has {', '.join(map(str, known))})",
+        next_steps=(f"chirps migrate status --track {track}",),
+    )
+
+
 def known_schema(track: str) -> int:
     """Return the newest version among the files."""
     return collect(track)[-1].version
@@ -121,13 +136,22 @@ def refusals(connection: psycopg.Connection[Any]) -> Iterator[None]:
     except goose.GooseError as error:
         if connection.closed:
             raise CannotTell(f"the connection was lost: {error}") from error
-        raise Refused(str(error)) from error
+        raise Refused(str(error), next_steps=steps_after(error)) from error
+
+
+def steps_after(error: goose.GooseError) -> tuple[str, ...]:
+    """Return what to type where somebody else is in the way."""
+    blocked = isinstance(error, goose.LockTimeout | goose.Locked)
+    return ("chirps migrate why-not",) if blocked else ()
 
 
 def status(asked: Settings, track: str, name: str = goose.DEFAULTS.table) -> Status:
-    """Compare files and database, whose table `name` says what is applied; changes nothing."""
+    """Compare files and database, whose table `name` says what is applied; changes nothing.
+
+    Raises CannotTell for all that keeps the answer away, which must not look like a no.
+    """
     migrations = collect(track)
-    with connect(asked) as connection, refusals(connection):
+    with ask(asked) as connection:
         rows = goose.status(connection, migrations, table=name)
         recorded = table.read_rows(connection, name=name) or ()
         version = goose.current_version(connection, name=name)

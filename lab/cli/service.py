@@ -135,12 +135,18 @@ def chirps(context: typer.Context, name: Name = "lab") -> None:
 
     Examples:
 
+        lab chirps migrate --help
+
         lab chirps migrate status
 
         lab chirps migrate status --track rename-careful --json
     """
     from lab.service.access import chirps_command
 
+    if {"-h", "--help"} & set(context.args):
+        # What may be asked is known without a lab.
+        own = [sys.executable, "-P", "-m", "lab.chirps", *context.args]
+        os.execv(own[0], own)  # noqa: S606
     _become(context, name, chirps_command)
 
 

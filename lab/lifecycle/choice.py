@@ -55,8 +55,9 @@ def choose_for(
 
     `adopt` lets k3s take one over that lab did not put on a machine.
 
-    Raises InvalidValue for another one than the lab has, ArtifactError where k3s is insisted
-    on and cannot be had, or where `ci` and nobody has said that kubeadm will do.
+    Raises InvalidValue for another one than the lab has, or for a place of k3s where the lab is
+    of another; ArtifactError where k3s is insisted on, also by saying where it is, and cannot be
+    had, or where `ci` and nobody has said that kubeadm will do.
     """
     if (paths.lab(name) / records.FILE).exists():
         recorded = records.load(paths, name).distribution
@@ -65,6 +66,8 @@ def choose_for(
                 f"lab {name!r} is made with {recorded}, and --distribution is {asked!r}",
                 hint=f"lab down --name {name}, or another --name",
             )
+        if recorded != "k3s":
+            _refuse_source(k3s, recorded)
         return Choice(choose(recorded, k3s, adopt=adopt))
     return choose_new(paths, asked, k3s, ci=ci, adopt=adopt)
 
@@ -74,13 +77,23 @@ def choose_new(
 ) -> Choice:
     """Return what a lab that is not there yet will be made of; raises as `choose_for` does."""
     if asked == "kubeadm":
+        _refuse_source(k3s, "kubeadm")
         return Choice(choose("kubeadm"))
     if asked not in (None, "k3s"):
         choose(asked)
-    trouble = "" if k3s.source or is_cached(paths, k3s) else find_trouble(k3s)
+    trouble = "" if is_cached(paths, k3s) else find_trouble(k3s)
     if not trouble:
         return Choice(choose("k3s", k3s, adopt=adopt))
-    return Choice(*_do_without(asked, trouble, ci=ci))
+    # Who says where it is means k3s, and no other will do.
+    return Choice(*_do_without("k3s" if k3s.source else asked, trouble, ci=ci))
+
+
+def _refuse_source(k3s: K3sChoice, distribution: str) -> None:
+    if k3s.source:
+        raise InvalidValue(
+            f"{k3s.source.place} is a place of k3s, and what is asked for is {distribution}",
+            hint="the same without --k3s-dir and --k3s-mirror",
+        )
 
 
 def _do_without(asked: str | None, trouble: str, *, ci: bool) -> tuple[Distribution, str]:
@@ -100,5 +113,10 @@ def is_cached(paths: Paths, k3s: K3sChoice) -> bool:
 
 
 def find_trouble(k3s: K3sChoice) -> str:
-    """Return why the release cannot be had just now, in a line; nothing when it can."""
+    """Return why the release cannot be had just now, in a line; nothing when it can.
+
+    A place that a user has named is given more time than its home.
+    """
+    if k3s.source:
+        return k3s.recipe().lack()
     return Release(k3s.lock.version).trouble(REACH_BOUND_S)

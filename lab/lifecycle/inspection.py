@@ -73,7 +73,8 @@ def inspect(
         adopt=inventory.adopt,
         owner=lab_id,
     )
-    with progress.task(f"Looking at {len(inventory.hosts)} hosts"):
+    count = len(inventory.hosts)
+    with progress.task(f"Looking at {count} host{'s' * (count > 1)}"):
         found = _ask(inventory.hosts, preflight.script(distribution.name), ssh)
         between = _judge_neighbours(inventory.hosts, found, wanted, ssh)
     new = {host.name for host in chosen}

@@ -12,7 +12,7 @@ from typing import Any
 from lab.artifacts import uploads
 from lab.artifacts.layout import place, split_name
 from lab.artifacts.uploads import Upload
-from lab.errors import LabError
+from lab.errors import HostUnfit, LabError
 from lab.files import give_to, make_dir, write_atomic
 from lab.journal import Change
 from lab.lifecycle.inspection import LOOK_BOUND_S
@@ -30,6 +30,7 @@ KIND = "host"
 # Of a host that was removed while nobody could reach it: what was put on is there yet.
 LEFT = "left"
 REMOVE_BOUND_S = 300.0
+OWNER = "cat /var/lib/lab/owner 2> /dev/null || true"
 CGROUPS = "stat -f -c %T /sys/fs/cgroup"
 # Some hundred megabytes, also to a host behind a slow line.
 SEND_BOUND_S = 1800.0
@@ -107,7 +108,8 @@ def send(lab: Lab, distribution: Distribution, nodes: Sequence[Node], progress: 
     """
     owner = owner_of(lab.record.lab_id, lab.record.name)
     hosts = {node.name: lab.record.hosts[node.number] for node in nodes}
-    with progress.task(f"Sending programs and images to {len(nodes)} hosts") as task:
+    count = f"{len(nodes)} host{'s' * (len(nodes) > 1)}"
+    with progress.task(f"Sending programs and images to {count}") as task:
         claimed = machines.run_on_all(
             hosts.values(), claim_script(owner), ssh=lab.ssh(), timeout_s=LOOK_BOUND_S
         )
@@ -152,10 +154,34 @@ def _missing_script(parcels: Sequence[Parcel]) -> str:
 def require_reachable(lab: Lab) -> None:
     """Raise one error with every host that cannot be used now, and why.
 
-    One that is being removed may be gone for good.
+    One that is being removed may be gone for good. A node without the lab's mark is a machine
+    that was made anew: it would be waited for in vain.
     """
     hosts = [lab.record.hosts[node.number] for node in lab.record.staying]
-    machines.require_all(machines.run_on_all(hosts, "true", ssh=lab.ssh(), timeout_s=LOOK_BOUND_S))
+    answers = machines.require_all(
+        machines.run_on_all(hosts, OWNER, ssh=lab.ssh(), timeout_s=LOOK_BOUND_S)
+    )
+    owner = owner_of(lab.record.lab_id, lab.record.name)
+    anew = [
+        node
+        for node in lab.record.staying
+        if node.name in lab.record.joined and answers[node.name].out.strip() != owner
+    ]
+    if anew:
+        raise _made_anew(lab, anew)
+
+
+def _made_anew(lab: Lab, nodes: Sequence[Node]) -> HostUnfit:
+    names, name = ", ".join(node.name for node in nodes), lab.record.name
+    again = f"lab up --name {name} --inventory FILE"
+    removal = "; ".join(f"lab node remove --name {name} --force {node.name}" for node in nodes)
+    # What the first server alone knew is gone with it.
+    first = lab.record.server_nodes[0] in nodes
+    way = f"lab down --name {name}" if first else removal
+    return HostUnfit(
+        f"{names}: part of lab {name!r}, and nothing there is of it: the machine was made anew",
+        hint=f"{way}; then {again}",
+    )
 
 
 def are_unified(lab: Lab, nodes: Sequence[Node]) -> bool:

@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self
 
@@ -38,6 +39,7 @@ _TEXTS = (
     "ssh_config_file",
     "address",
 )
+_KNOWN = (*_TEXTS, "ssh_port", "ssh_strict_host_key_checking")
 _REFUSED = {
     "ssh_password": "lab logs in with keys only",
     "ssh_key_password": "a key with a passphrase goes through ssh-agent",
@@ -211,6 +213,17 @@ def _of_data(data: Mapping[str, Any]) -> Problems:
         )
     for key in filter(data.get, _REFUSED):
         yield f"{key} is not used: {_REFUSED[key]}"
+    yield from _of_slips(data)
+
+
+def _of_slips(data: Mapping[str, Any]) -> Problems:
+    """Whoever mistypes a key would have lab log in elsewhere, and nobody told."""
+    for key in data:
+        # Other data is the inventory's own, and keys that lab has no use for are pyinfra's.
+        if not key.startswith("ssh_") or key in _KNOWN or key in _REFUSED:
+            continue
+        for meant in get_close_matches(key, _KNOWN, n=1, cutoff=0.85):
+            yield f"there is no {key}; is {meant} meant?"
 
 
 def _matches(pattern: re.Pattern[str], value: object) -> bool:

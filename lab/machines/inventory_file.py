@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab.content import folder
 from lab.errors import CommandFailed, HostUnfit, InvalidValue
 from lab.machines.commands import run
 from lab.machines.inventory import (
@@ -34,7 +35,8 @@ from lab.paths import Caller
 
 READ_BOUND_S = 10.0
 LOOK_UP_BOUND_S = 5.0
-EXAMPLE = "inventories/my_hosts.py is an example"
+# Where it really is: who has installed lab has no checkout to look it up in.
+EXAMPLE = f"{folder('inventories') / 'my_hosts.py'} is an example to be copied"
 
 
 def load(

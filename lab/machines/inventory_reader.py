@@ -10,12 +10,15 @@ end. What the file itself prints goes to standard error.
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any
 
+from lab.machines.inventory import AGENTS, SERVERS
+
 Problems = list[str]
+ROLES = (*SERVERS, *AGENTS)
 
 
 def main(file: str) -> None:
@@ -45,6 +48,7 @@ def read(file: str) -> dict[str, Any]:
         return _error(_line(exc.__traceback__, file), f"{type(exc).__name__}{said}")
     problems: Problems = []
     groups = {name: _group(name, value, problems) for name, value in _groups(space)}
+    problems += _no_groups(space, groups)
     return {"groups": groups, "problems": problems}
 
 
@@ -68,6 +72,15 @@ def _groups(space: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         is_pair = isinstance(value, tuple) and bool(value) and isinstance(value[0], list)
         if not name.startswith("_") and (isinstance(value, list) or is_pair):
             yield name, value
+
+
+def _no_groups(space: dict[str, Any], groups: Collection[str]) -> Problems:
+    """Tell of a name that should be a group, and is none for pyinfra, which says nothing of it."""
+    return [
+        f"{name} is of type {type(space[name]).__name__}, not a list of hosts"
+        for name in ROLES
+        if name in space and name not in groups
+    ]
 
 
 def _group(name: str, value: Any, problems: Problems) -> dict[str, Any]:

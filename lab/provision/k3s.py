@@ -172,7 +172,9 @@ def leave() -> None:
 
 def _configure(*, is_server: bool) -> None:
     unit = SERVER_UNIT if is_server else AGENT_UNIT
-    written = _files(_place(is_server=is_server), unit)
+    place = _place(is_server=is_server)
+    k3s_config.check_pinned(place, host.data.ca_hash)
+    written = _files(place, unit)
     digest = unpack(
         "Write configuration, tokens and unit",
         written,

@@ -93,7 +93,10 @@ def check(cluster: Cluster, place: Place) -> None:
 
     Some of them also become part of commands, so nothing else than this may be in them.
     """
-    problems = [*_problems_of_place(place), *_problems_of_ranges(cluster, place)]
+    _require_none(place, [*_problems_of_place(place), *_problems_of_ranges(cluster, place)])
+
+
+def _require_none(place: Place, problems: list[str]) -> None:
     if problems:
         raise InvalidValue(
             f"node {place.name!r} cannot be configured: {'; '.join(problems)}",
@@ -179,9 +182,21 @@ def render_unit(*, is_server: bool) -> str:
 
 
 def token_files(place: Place, tokens: Mapping[str, str]) -> dict[str, str]:
-    """Return path → token: an agent is never given the token of servers, which is an admin's."""
+    """Return path → token: an agent is never given the token of servers, which is an admin's.
+
+    Raises InvalidValue for one that is not there: k3s would make one up, or try for ever.
+    """
     names = ("server-token", "agent-token") if place.is_server else ("agent-token",)
-    return {f"{TOKENS}/{name}": tokens[name.replace("-", "_")] for name in names}
+    keys = {name: name.replace("-", "_") for name in names}
+    missing = [f"it has no {key}" for key in keys.values() if not tokens.get(key, "").strip()]
+    _require_none(place, missing)
+    return {f"{TOKENS}/{name}": tokens[key] for name, key in keys.items()}
+
+
+def check_pinned(place: Place, ca_hash: str) -> None:
+    """Raise InvalidValue where who joins would not know which CA it is to trust."""
+    if place.joins and not re.fullmatch(r"[0-9a-f]{64}", ca_hash):
+        _require_none(place, [f"ca_hash {ca_hash!r} is not the SHA-256 of a CA, in hex"])
 
 
 def check_token(token: str, ca: str) -> str:

@@ -105,7 +105,7 @@ def test_a_tired_operator_reads_what_it_stops_and_what_to_type(operator: Operato
         "  back     reversible=yes, its Down is proven, and drops column chirps.content",
         "  works    afterwards v1, v1b, v2",
         "next:",
-        "  chirps migrate up --track rename-careful --to 6",
+        "  chirps migrate up --track rename-careful --to 6 --lock-timeout 1 --retries 10",
     ]
 
 
@@ -113,10 +113,31 @@ def test_it_goes_up_to_where_somebody_is_shut_out_and_asks_there(operator: Opera
     _, told = operator.ask("plan", *CAREFUL)
 
     assert told["next"] == [
-        "chirps migrate up --track rename-careful --to 6",
+        "chirps migrate up --track rename-careful --to 6 --lock-timeout 1 --retries 10",
         "chirps migrate can-i-contract --track rename-careful --to 7",
         "chirps migrate up --track rename-careful --to 7",
     ]
+
+
+def test_what_is_to_be_typed_leaves_a_file_the_limits_it_has(operator: Operator) -> None:
+    _, told = operator.ask("plan", "--track", "lock-queue-careful")
+
+    assert told["next"] == ["chirps migrate up --track lock-queue-careful --to 6"]
+
+
+@pytest.mark.parametrize("command", ["plan", "up", "can-i-contract"])
+def test_a_version_that_no_file_has_is_refused_and_not_taken_for_all(
+    operator: Operator, database: Database, command: str
+) -> None:
+    code, out, err = operator(command, *CAREFUL, "--to", "77")
+
+    assert (code, out) == (2, "")
+    assert err.splitlines() == [
+        "Error: track rename-careful has no file of version 77 (it has 1, 2, 3, 4, 5, 6, 7, 8, 9)",
+        "next:",
+        "  chirps migrate status --track rename-careful",
+    ]
+    assert value(database, "SELECT max(version_id) FROM goose_db_version") == 5
 
 
 def test_a_file_that_shuts_a_release_out_is_asked_about_first(operator: Operator) -> None:

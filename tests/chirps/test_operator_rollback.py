@@ -117,6 +117,17 @@ def test_an_empty_database_fits_nobody(
 
     assert code == 1
     assert "it needs schema 5, the database has 0" in out
+    assert out.endswith("next:\n  chirps migrate plan --track base --to 5\n")
+
+
+def test_a_release_whose_schema_is_not_there_yet_is_shown_the_way_to_it(
+    operator: Operator, database: Database
+) -> None:
+    migrate_up(database, "rename-careful", 7)
+
+    code, told = operator.ask("can-i-rollback", "v3", "--track", "rename-careful")
+
+    assert (code, told["next"]) == (1, ["chirps migrate plan --track rename-careful --to 8"])
 
 
 def test_what_is_written_down_of_releases_is_what_their_code_says() -> None:

@@ -44,6 +44,7 @@ def test_a_lock_that_is_not_to_be_had_ends_it_in_time_and_is_named(
 
     assert (code, out) == (1, "")
     assert "55P03" in err
+    assert err.endswith("next:\n  chirps migrate why-not\n")
     assert "retrying" in events(err)
     assert value(database, VERSION) == 5
 

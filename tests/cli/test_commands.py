@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NoReturn
 
 import pytest
 from typer.testing import CliRunner
@@ -209,3 +210,21 @@ def test_names_of_labs_and_nodes_complete(home: Paths, made: Record) -> None:
 
     assert _options.complete_lab("l") == ["lab"]
     assert _options.complete_node(context, "n") == ["n1", "n2"]
+
+
+@pytest.mark.parametrize("asked", ["-h", "--help"])
+def test_what_may_be_asked_of_the_service_can_be_read_without_a_lab(
+    asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+
+    def become(program: str, argv: list[str]) -> NoReturn:
+        started.append(argv[1:])
+        raise SystemExit(0)
+
+    monkeypatch.setattr("os.execv", become)
+
+    result = CliRunner().invoke(cli.app, ["chirps", "migrate", "plan", asked])
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert started == [["-P", "-m", "lab.chirps", "migrate", "plan", asked]]

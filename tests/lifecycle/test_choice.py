@@ -4,10 +4,11 @@ import pytest
 
 from lab.artifacts import ensure
 from lab.artifacts.k3s import K3sChoice
-from lab.artifacts.k3s_lock import Lock
-from lab.artifacts.k3s_source import Directory
+from lab.artifacts.k3s_lock import Lock, binary_file, checksums_file, images_file
+from lab.artifacts.k3s_source import Directory, Release, mirror
+from lab.artifacts.recipe import architecture
 from lab.errors import ArtifactError, InvalidValue
-from lab.lifecycle import choice, record
+from lab.lifecycle import record
 from lab.lifecycle.choice import choose_for
 from lab.paths import Paths
 from lab.progress import Silent
@@ -20,7 +21,9 @@ NOWHERE = K3sChoice(Lock(VERSION, {}))
 @pytest.fixture(autouse=True)
 def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have nobody at the release's home, as on a host without a way out."""
-    monkeypatch.setattr(choice, "find_trouble", lambda k3s: "https://there does not answer")
+    monkeypatch.setattr(
+        Release, "trouble", lambda release, within_s: "https://there does not answer"
+    )
 
 
 def chosen(paths: Paths, asked: str | None, k3s: K3sChoice = NOWHERE, *, ci: bool = False) -> str:
@@ -30,13 +33,51 @@ def chosen(paths: Paths, asked: str | None, k3s: K3sChoice = NOWHERE, *, ci: boo
 def test_k3s_is_taken_where_its_release_answers(
     paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choice, "find_trouble", lambda k3s: "")
+    monkeypatch.setattr(Release, "trouble", lambda release, within_s: "")
 
     assert chosen(paths, None) == "k3s"
 
 
 def test_k3s_is_taken_from_a_directory(paths: Paths, tmp_path: Path) -> None:
-    assert chosen(paths, None, K3sChoice(NOWHERE.lock, Directory(tmp_path))) == "k3s"
+    source = Directory(make_release(tmp_path / "release"))
+
+    assert chosen(paths, None, K3sChoice(NOWHERE.lock, source)) == "k3s"
+
+
+def test_a_directory_that_is_named_and_holds_no_release_is_told_and_kubeadm_is_not_taken(
+    paths: Paths, tmp_path: Path
+) -> None:
+    source = Directory(make_release(tmp_path / "release"))
+    (source.path / "k3s").unlink()
+
+    with pytest.raises(ArtifactError, match=f"there is no k3s in {source.path}"):
+        chosen(paths, None, K3sChoice(NOWHERE.lock, source))
+
+
+def test_a_mirror_that_is_named_and_does_not_answer_is_told_and_kubeadm_is_not_taken(
+    paths: Paths,
+) -> None:
+    nobody = mirror("http://127.0.0.1:9", VERSION)
+
+    with pytest.raises(ArtifactError, match=r"http://127\.0\.0\.1:9/.* cannot be had"):
+        chosen(paths, None, K3sChoice(NOWHERE.lock, nobody))
+
+
+def test_a_list_of_checksums_is_not_asked_for_where_the_lock_knows_them(
+    paths: Paths, tmp_path: Path
+) -> None:
+    source = Directory(make_release(tmp_path / "release"))
+    (source.path / checksums_file(architecture())).unlink()
+    known = dict.fromkeys((binary_file(architecture()), images_file(architecture())), "0" * 64)
+
+    assert chosen(paths, None, K3sChoice(Lock(VERSION, known), source)) == "k3s"
+
+
+def test_a_place_of_k3s_is_not_passed_over_where_kubeadm_is_asked_for(
+    paths: Paths, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidValue, match=f"{tmp_path} is a place of k3s"):
+        chosen(paths, "kubeadm", K3sChoice(NOWHERE.lock, Directory(tmp_path)))
 
 
 def test_k3s_is_taken_where_it_is_in_the_cache(paths: Paths, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import NodeUnreachable
+from lab.errors import HostUnfit, NodeUnreachable
 from lab.lifecycle import own_hosts
 from lab.lifecycle import record as records
 from lab.lifecycle.lab import Lab
@@ -27,6 +27,9 @@ RECORD = Record(
     artifacts={},
     joined=("k1",),
 )
+
+OWNERS = {"k1": "abcd mine\n", "k7": "efgh other\n"}
+"""Name of the host → the mark on it; the others have none."""
 
 Ran = list[tuple[str, str]]
 """Name of the host and the first words of what ran there, or the file that was sent."""
@@ -65,6 +68,8 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
     def run(host: Host, script: str, **_: object) -> Answer | Failure:
         if host.name == "k9":
             return Failure(Kind.UNREACHABLE, host, "connection refused", "ssh k9")
+        if script == own_hosts.OWNER:
+            return Answer(OWNERS.get(host.name, ""), "")
         what = "uninstall" if "kubepods" in script else "mark" if "sysctls" in script else "ask"
         seen.append((host.name, what))
         return Answer("1\n" if what == "ask" else "", "")
@@ -137,3 +142,34 @@ def test_a_host_that_is_being_removed_may_be_gone_and_no_other(lab: Lab) -> None
         own_hosts.require_reachable(lab)
     lab.update(removing=9)
     own_hosts.require_reachable(lab)
+
+
+@pytest.mark.usefixtures("ran")
+@pytest.mark.parametrize("number", [7, 8])
+def test_a_node_whose_machine_was_made_anew_is_told_with_what_takes_it_back_in(
+    lab: Lab, number: int
+) -> None:
+    name = f"k{number}"
+    lab.set_hosts({**lab.record.hosts, number: host(name)})
+    own_hosts.require_reachable(lab)
+    lab.update(joined=("k1", name))
+
+    with pytest.raises(HostUnfit, match=f"^{name}: part of lab 'mine', .* made anew") as told:
+        own_hosts.require_reachable(lab)
+
+    assert told.value.hint == (
+        f"lab node remove --name mine --force {name}; then lab up --name mine --inventory FILE"
+    )
+
+
+@pytest.mark.usefixtures("ran")
+def test_without_the_first_server_the_cluster_has_to_be_made_again(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_hosts.require_reachable(lab)
+    monkeypatch.delitem(OWNERS, "k1")
+
+    with pytest.raises(HostUnfit, match=r"^k1: ") as told:
+        own_hosts.require_reachable(lab)
+
+    assert str(told.value.hint).startswith("lab down --name mine; then lab up")

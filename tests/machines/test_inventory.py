@@ -156,6 +156,40 @@ def test_data_that_cannot_be_used_is_told_with_its_key(data: dict[str, Any], sai
     assert said in problem
 
 
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("ssh_hostnam", "ssh_hostname"),
+        ("ssh_host_name", "ssh_hostname"),
+        ("ssh_usr", "ssh_user"),
+        ("ssh_known_host_file", "ssh_known_hosts_file"),
+    ],
+)
+def test_a_slip_in_a_key_is_told_with_the_key_that_is_meant(key: str, meant: str) -> None:
+    assert problems_of(with_data(**{key: "x"})) == (f"k1: there is no {key}; is {meant} meant?",)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        # Of pyinfra's connector (ConnectorData in its connectors/ssh.py) ...
+        "ssh_allow_agent",
+        "ssh_look_for_keys",
+        "ssh_forward_agent",
+        "ssh_paramiko_connect_kwargs",
+        "ssh_connect_retries",
+        "ssh_connect_retry_min_delay",
+        "ssh_connect_retry_max_delay",
+        "ssh_file_transfer_protocol",
+        # ... and what somebody's own deploys may read.
+        "addresses",
+        "rack",
+    ],
+)
+def test_data_that_is_for_others_is_no_slip(key: str) -> None:
+    assert problems_of(with_data(**{key: "x"})) == ()
+
+
 def test_what_could_be_a_password_is_never_repeated() -> None:
     said = "\n".join(problems_of(with_data(ssh_password="S3CRET", _sudo_password="S3CRET")))
 

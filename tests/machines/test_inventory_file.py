@@ -156,6 +156,13 @@ def test_a_file_that_ends_its_process_is_told_with_what_it_said(inventory: Inven
     assert message == f"{inventory.file} ended its process, status 7: last words"
 
 
+def test_the_hint_leads_to_an_example_that_is_there(inventory: Inventory) -> None:
+    with pytest.raises(InvalidValue) as failure:
+        inventory.load("")
+
+    assert Path(str(failure.value.hint).split(" is an example", maxsplit=1)[0]).is_file()
+
+
 def test_a_file_that_is_not_there_is_told(someone: Caller, tmp_path: Path) -> None:
     with pytest.raises(InvalidValue, match="there is no inventory file"):
         load(tmp_path / "none.py", caller=someone, pods=PODS, services=SERVICES)
@@ -173,7 +180,8 @@ def test_a_file_that_is_not_there_is_told(someone: Caller, tmp_path: Path) -> No
         ("server = [('k1', {'x': print})]", "k1: x holds what is no plain data"),
         ("server = [('k1', {'x': float('nan')})]", "k1: x holds what is no plain data (float)"),
         ("x = []\nx.append(x)\nserver = [('k1', {'x': x})]", "k1: x holds what is no plain data"),
-        ("server = 'k1'", "there is no server"),
+        ("server = 'k1'", "server is of type str, not a list of hosts"),
+        ("server = ['k1']\nagents = ('k2', 'k3')", "agents is of type tuple, not a list of hosts"),
         ("", "there is no server"),
     ],
 )

@@ -9,6 +9,7 @@ from lab.provision.k3s_config import (
     Place,
     ca_hash,
     check,
+    check_pinned,
     check_token,
     render_config,
     render_unit,
@@ -73,6 +74,32 @@ def test_the_same_node_is_written_the_same_way_each_time() -> None:
 def test_an_agent_is_given_the_token_of_agents_only() -> None:
     assert token_files(AGENT, TOKENS) == {"/etc/rancher/k3s/agent-token": "of-agents"}
     assert set(token_files(FIRST, TOKENS).values()) == set(TOKENS.values())
+
+
+@pytest.mark.parametrize(
+    ("place", "tokens", "told"),
+    [
+        (FIRST, {}, "'n1' .*: it has no server_token; it has no agent_token"),
+        (FIRST, TOKENS | {"agent_token": " \n"}, "'n1' .*: it has no agent_token$"),
+        (AGENT, {"server_token": "of-servers"}, "'n2' .*: it has no agent_token$"),
+    ],
+)
+def test_a_token_that_is_not_there_is_told_before_k3s_makes_one_up(
+    place: Place, tokens: dict[str, str], told: str
+) -> None:
+    with pytest.raises(InvalidValue, match=told):
+        token_files(place, tokens)
+
+
+@pytest.mark.parametrize("pinned", ["", "c" * 63, "no hash at all"])
+def test_who_joins_must_know_the_ca(pinned: str) -> None:
+    with pytest.raises(InvalidValue, match=f"ca_hash {pinned!r} is not the SHA-256"):
+        check_pinned(AGENT, pinned)
+
+
+def test_who_founds_a_cluster_has_no_ca_to_know_yet() -> None:
+    check_pinned(FIRST, "")
+    check_pinned(SECOND, "c" * 64)
 
 
 @pytest.mark.parametrize(("is_server", "start"), [(True, "k3s server"), (False, "k3s agent")])

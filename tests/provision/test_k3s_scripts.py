@@ -311,6 +311,26 @@ def test_a_setting_that_cannot_be_written_must_have_its_value(
     assert (done.returncode, "read-only file system" in done.stderr) == (status, bool(status))
 
 
+def test_a_setting_is_what_it_was_when_k3s_is_gone_unless_somebody_changed_it_since(
+    installed: Root,
+) -> None:
+    lines = ("kernel.panic = 10", "vm.overcommit_memory = 1", "fs.inotify.max_user_watches = 9")
+    panic, memory = (
+        installed.write(f"proc/sys/{p}", "0\n") for p in ("kernel/panic", "vm/overcommit_memory")
+    )
+    watches = installed.write("proc/sys/fs/inotify/max_user_watches", "12\n")
+    installed.write("etc/sysctl.d/90-lab-k3s.conf", "\n".join(lines) + "\n")
+    for _ in range(2):
+        assert installed.run("k3s-kernel.sh.j2").returncode == 0
+    assert [each.read_text().strip() for each in (panic, memory, watches)] == ["10", "1", "12"]
+    memory.write_text("2\n")
+
+    installed.uninstall()
+
+    assert [each.read_text().strip() for each in (panic, memory, watches)] == ["0", "2", "12"]
+    assert not [each for each in installed.left() if "sysctls" in each]
+
+
 class _Supervisor(BaseHTTPRequestHandler):
     @override
     def log_message(self, format: str, *args: object) -> None: ...

@@ -17,6 +17,7 @@ from lab.goose import GooseError
 
 Connection = psycopg.Connection[Any]
 
+AS_OWNER = "ask as the role that owns the tables"
 OPTIONS = (
     "-c timezone=UTC -c default_transaction_read_only=on "
     "-c lock_timeout=2s -c statement_timeout=30s"
@@ -47,8 +48,9 @@ def told(what: str) -> Iterator[None]:
     try:
         yield
     except InsufficientPrivilege as error:
-        raise CannotTell(f"{one_line(error)}; ask as the role that owns the tables") from error
+        raise CannotTell(f"{one_line(error)}; {AS_OWNER}") from error
     except psycopg.Error as error:
         raise CannotTell(f"{what}: {one_line(error)}") from error
     except GooseError as error:
-        raise CannotTell(str(error)) from error
+        is_right = getattr(error, "sqlstate", None) == InsufficientPrivilege.sqlstate
+        raise CannotTell(f"{error}; {AS_OWNER}" if is_right else str(error)) from error

@@ -78,9 +78,16 @@ def where(asked: Settings, options: Options) -> Where:
     return Where(options.track or asked.track, options.table)
 
 
+def where_to(asked: Settings, options: Options) -> Where:
+    """Return it for a command that goes forward to `options.to`; raises NoSuchVersion."""
+    place = where(asked, options)
+    migrate.require_version(place.track, options.to)
+    return place
+
+
 def run_up(asked: Settings, options: Options) -> Shown:
     how = arguments.goose_options(options)
-    done = migrate.up(asked, where(asked, options).track, options.to, note_event, how)
+    done = migrate.up(asked, where_to(asked, options).track, options.to, note_event, how)
     return Told(0, done, f"the database has version {done['version']}")
 
 
@@ -92,10 +99,10 @@ def run_status(asked: Settings, options: Options) -> Shown:
 
 
 def run_plan(asked: Settings, options: Options) -> Shown:
-    place = where(asked, options)
     if options.down:
+        place = where(asked, options)
         return undoing.plan_down(asked, place, options.to, conninfo=options.scratch)
-    return planning.plan(asked, place, options.to, options.scratch)
+    return planning.plan(asked, where_to(asked, options), options.to, options.scratch)
 
 
 def run_down(asked: Settings, options: Options) -> Shown:
@@ -123,7 +130,7 @@ def run_rollback(asked: Settings, options: Options) -> Shown:
 
 
 def run_contract(asked: Settings, options: Options) -> Shown:
-    return contract.can_i_contract(asked, where(asked, options), options.to, options.quiet_for)
+    return contract.can_i_contract(asked, where_to(asked, options), options.to, options.quiet_for)
 
 
 def note_event(event: Mapping[str, Any]) -> None:

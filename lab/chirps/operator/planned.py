@@ -16,6 +16,8 @@ from lab.goose.measure import FileFacts
 
 # A table that is smaller is read before anybody notices.
 WORTH_TELLING = 1000
+# So long an outage is short, and so often somebody forgotten has gone meanwhile.
+LIMITS = "--lock-timeout 1 --retries 10"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ def waits(file: FilePlan, *, stops_somebody: bool) -> str:
         again = f", then again up to {said.retries} times" if said.retries else ", then it fails"
         return f"{said.lock_timeout_s:g} s for a lock{again}"
     if stops_somebody:
-        return "for a lock without limit, and others behind it: use --lock-timeout 1 --retries 10"
+        return f"for a lock without limit, and others behind it: use {LIMITS}"
     return "for a lock without limit; it stops nobody meanwhile"
 
 
@@ -202,8 +204,21 @@ def steps(plan: Plan) -> Iterator[str]:
     shuts = [bool(each.note.lowest_release or each.note.breaks) for each in plan.files]
     free = shuts.index(True) if True in shuts else len(shuts)
     if free:
-        yield f"chirps migrate up{track} --to {plan.files[free - 1].migration.version}"
+        version = plan.files[free - 1].migration.version
+        yield f"chirps migrate up{track} --to {version}{limits(plan.files[:free], plan.sizes)}"
     if free < len(shuts):
         version = plan.files[free].migration.version
         yield f"chirps migrate can-i-contract{track} --to {version}"
-        yield f"chirps migrate up{track} --to {version}"
+        only = plan.files[free : free + 1]
+        yield f"chirps migrate up{track} --to {version}{limits(only, plan.sizes)}"
+
+
+def limits(files: tuple[FilePlan, ...], sizes: Sizes) -> str:
+    """Return the options with which nobody waits behind these files for long.
+
+    None where a file has limits of its own: options would go before them.
+    """
+    if any(each.migration.notes.lock_timeout_s for each in files):
+        return ""
+    felt_by_others = any(each.cost and stops_somebody(each.cost, sizes) for each in files)
+    return f" {LIMITS}" if felt_by_others else ""

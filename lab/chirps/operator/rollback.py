@@ -27,7 +27,7 @@ def decide(release: str, applied: Applied) -> Answer:
     where = f"schema {applied.version}"
     if reasons:
         sentence = f"{release} cannot run on {where}"
-        return Answer(Says.NO, sentence, indented(reasons), ways_out(applied), facts)
+        return Answer(Says.NO, sentence, indented(reasons), ways_out(release, applied), facts)
     if applied.unknown:
         versions = ", ".join(map(str, applied.unknown))
         reason = (
@@ -53,8 +53,12 @@ def objections(release: str, applied: Applied) -> Iterator[str]:
         yield f"{broken.file} is applied and breaks {broken.by.release}: {broken.by.because}"
 
 
-def ways_out(applied: Applied) -> tuple[str, ...]:
+def ways_out(release: str, applied: Applied) -> tuple[str, ...]:
     """Down is not among them: whether it loses something is a question of its own."""
+    needs = RELEASES[release].required_schema
+    if applied.version < needs and len(tuple(objections(release, applied))) == 1:
+        # The schema is only behind; what the files on the way do to others, the plan says.
+        return (f"chirps migrate plan --track {applied.track} --to {needs}",)
     fit = survivors(map(note, applied.done), track=applied.track, schema=applied.version)
     if applied.unknown or not fit:
         return ("leave the schema as it is and go forward with a new release",)
