@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lab.faults import Drain, Isolate, PowerOff, PowerOn, Rejoin, StartAgent, StopAgent
+from lab.faults import Ask, Drain, Isolate, PowerOff, PowerOn, Rejoin, StartAgent, StopAgent
 from lab.scenario import mistakes
 from lab.scenario.needs import Need
 from lab.scenario.stage import Fault
@@ -101,6 +101,7 @@ def test_each_asks_one_thing_and_takes_it_back(fault: Fault, asked: Any, back: A
         (PowerOff("n4"), Need.NODES),
         (PowerOn("n4"), Need.NODES),
         (Drain("n4"), Need.EVICTION),
+        (Ask(("can-i-contract",)), Need.OPERATOR),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
