@@ -10,6 +10,7 @@ from lab.scenario.model import Scenario
 from lab.stages import clock_mode, sandbox, twin
 from lab.stages.clock_mode import ClockMode
 from lab.stages.place import Place
+from lab.stages.twin_stage import CLOCK as TWIN_CLOCK
 
 SANDBOX, TWIN = "sandbox", "twin"
 NAMES = (SANDBOX, TWIN)
@@ -41,7 +42,8 @@ def able(scenario: Scenario) -> tuple[str, ...]:
 
 
 def _all(paths: Paths, lab_name: str, mode: ClockMode, progress: Progress) -> tuple[Place, ...]:
+    nodes = partial(sandbox.enter, paths, lab_name, mode, progress)
     return (
-        Place(SANDBOX, sandbox.LACKS, partial(sandbox.enter, paths, lab_name, mode, progress)),
-        Place(TWIN, twin.LACKS, partial(twin.enter, paths, progress)),
+        Place(SANDBOX, sandbox.LACKS, nodes, mode.name),
+        Place(TWIN, twin.LACKS, partial(twin.enter, paths, progress), TWIN_CLOCK),
     )

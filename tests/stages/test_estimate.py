@@ -27,7 +27,9 @@ def play(store: Store, *variants: Variant, grounds: Grounds) -> list[float]:
 def test_the_median_of_earlier_runs_counts(store: Store) -> None:
     walls = [play(store, grounds=Grounds())[0] for _ in range(3)]
 
-    told = Estimates(store, "twin").seconds(scenario().scenario, [scenario().scenario.careless])
+    told = Estimates.at(Grounds().place, store).seconds(
+        scenario().scenario, [scenario().scenario.careless]
+    )
 
     assert told == pytest.approx(sorted(walls)[1])
 
@@ -35,27 +37,29 @@ def test_the_median_of_earlier_runs_counts(store: Store) -> None:
 def test_a_run_that_proved_nothing_ended_early_and_is_no_measure(store: Store) -> None:
     play(store, grounds=Grounds([dirty]))
 
-    assert measured(store, "twin", "nudged") == {}
+    assert measured(store, "nudged", stage="twin", clock="fake") == {}
 
 
 def test_another_stage_is_no_measure(store: Store) -> None:
     play(store, grounds=Grounds())
 
-    assert set(measured(store, "twin", "nudged")) == {"careless"}
-    assert measured(store, "sandbox", "nudged") == {}
+    assert set(measured(store, "nudged", stage="twin", clock="fake")) == {"careless"}
+    assert measured(store, "nudged", stage="sandbox", clock="fake") == {}
 
 
 def test_another_clock_is_no_measure(store: Store) -> None:
     play(store, grounds=Grounds())
 
-    assert set(measured(store, "twin", "nudged", clock="fake")) == {"careless"}
-    assert measured(store, "twin", "nudged", clock="fast") == {}
+    told = scenario().scenario
+    fast = Estimates(store, "twin", "fast").seconds(told, [told.careless])
+    assert fast == guess(told, told.careless, "twin")
+    assert fast != Estimates.at(Grounds().place, store).seconds(told, [told.careless])
 
 
 def test_a_variant_that_was_never_played_is_guessed(store: Store) -> None:
     told = scenario().scenario
 
-    assert Estimates(store, "twin").seconds(told, [told.careful]) == guess(
+    assert Estimates.at(Grounds().place, store).seconds(told, [told.careful]) == guess(
         told, told.careful, "twin"
     )
 
