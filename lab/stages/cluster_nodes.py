@@ -12,6 +12,7 @@ from lab.lifecycle.lab import Lab
 from lab.machines import isolation
 from lab.machines.topology import Node, find_node
 from lab.provision.readiness import kubelet_unit
+from lab.service import rollout
 from lab.service.names import APP, DATA
 from lab.service.placement import place
 from lab.stages.draining import Draining
@@ -74,6 +75,10 @@ class ClusterNodeFaults:
         power.restore(self._lab, target, wait=wait)
         if wait:
             self._wait_ready(node, since=before, within_s=BOOTED_READY_WITHIN_S)
+
+    def delete_pods_on(self, node: str) -> None:
+        self._target(node)
+        rollout.delete_pods_on(self._client, node)
 
     def drain(self, node: str, *, timeout_s: float) -> None:
         self._target(node)
