@@ -143,7 +143,7 @@ def test_the_careful_way_with_the_careless_probe_goes_red_for_that_reason():
 
 
 def rolled_out(first: float) -> list[Life]:
-    """Each new pod takes the place of an old one two seconds after it got ready, from `first` on."""
+    """From `first` on: each new pod takes an old one's place two seconds after it got ready."""
     begin = [first + 3 * number for number in range(4)]
     old = [Life(f"v1-{n}", "v1", ((-10, at + 2),), gone=at + 3) for n, at in enumerate(begin)]
     new = [Life(f"v1b-{n}", "v1b", ((at, NEVER),), made=at - 1) for n, at in enumerate(begin)]

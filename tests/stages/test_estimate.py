@@ -6,6 +6,7 @@ import pytest
 
 from lab.paths import Paths
 from lab.scenario.model import Variant
+from lab.stages import choice
 from lab.stages.estimate import PACES, Estimates, guess, measured
 from lab.store import Store
 from tests.scenario.histories import half_migrated_rename
@@ -75,3 +76,20 @@ def test_the_twin_is_guessed_to_be_quicker_than_nodes() -> None:
     rename = half_migrated_rename()
 
     assert guess(rename, rename.careless, "twin") < guess(rename, rename.careless, "sandbox")
+
+
+def test_what_a_scenario_takes_is_told_for_each_stage_by_its_own_clock(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def measured(_store: Store, _name: str, *, stage: str, clock: str) -> dict[str, float]:
+        asked.append((stage, clock))
+        return {"careless": 40.0, "careful": 50.0}
+
+    monkeypatch.setattr("lab.stages.estimate.measured", measured)
+
+    told = choice.takes(store, half_migrated_rename(), "fast")
+
+    assert told == {"sandbox": 90, "twin": 90}
+    assert asked == [("sandbox", "fast"), ("twin", "short")]
