@@ -75,7 +75,8 @@ def test_an_unwell_pod_that_is_kept_although_it_may_go_reproduces_nothing(
 
 
 def test_where_the_new_pod_gets_ready_nothing_is_proved(scenario: Scenario) -> None:
-    lucky = stage()
+    # The old pod is gone before the new one is ready: for a second that is what it looks like.
+    lucky = stage(terminating_s=1)
     lucky.spoil_secret = lambda release: lucky._write_own(  # type: ignore[method-assign]
         "secret", release=release, what="wrong"
     )
