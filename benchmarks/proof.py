@@ -29,7 +29,7 @@ from lab.scenario import loader, tally
 from lab.scenario.loader import Loaded
 from lab.scenario.model import Variant
 from lab.scenario.tally import Case
-from lab.stages import choice
+from lab.stages import choice, clock_mode
 from lab.stages.estimate import Estimates
 from lab.stages.place import Place
 from lab.stages.play import Playing
@@ -50,6 +50,7 @@ class Proof:
     times: int
     state: State
     store: Store
+    clock: str
 
     @property
     def digests(self) -> dict[str, str]:
@@ -58,7 +59,7 @@ class Proof:
 
     def results(self) -> tuple[Result, ...]:
         wanted = {(loaded.scenario.name, v.name) for loaded, vs in self.wanted for v in vs}
-        found = proof_state.results(self.state, self.store, self.digests)
+        found = proof_state.results(self.state, self.store, self.digests, clock=self.clock)
         return tuple(each for each in found if (each.scenario, each.variant) in wanted)
 
     def left(self) -> tuple[tuple[int, Loaded, tuple[Variant, ...]], ...]:
@@ -66,7 +67,7 @@ class Proof:
 
     def play(self, place: Place, playing: Playing, budget: Budget | None = None) -> None:
         """Play what is left, of which nothing is lost once it is judged. Raises LabError."""
-        estimates, digests = Estimates(self.store, place.name), self.digests
+        estimates, digests = Estimates.at(place, self.store), self.digests
         planned = [
             Planned(loaded, variants, estimates.seconds(loaded.scenario, variants), number)
             for number, loaded, variants in self.left()
@@ -124,23 +125,29 @@ def main(argv: Sequence[str]) -> int:
 def prove(options: argparse.Namespace) -> int:
     paths = find_paths()
     store = Store(options.runs.absolute(), owner=paths.caller) if options.runs else Store.of(paths)
-    state = State.load(store.root / f"proof-{options.stage}.json", owner=paths.caller)
+    title = proof_state.title(options.stage, options.clock)
+    state = State.load(store.root / f"proof-{title}.json", owner=paths.caller)
     if options.afresh:
         state.forget()
     folder = options.scenarios or content.folder("scenarios")
     wanted = choose(folder, options.stage, only=options.only, proofs=options.proofs)
-    proof = Proof(folder, wanted, options.times, state, store)
+    progress = Lines(sys.stderr)
+    place = choice.place_of(
+        paths,
+        options.stage,
+        wanted[0][0].scenario,
+        lab_name=options.name,
+        progress=progress,
+        clock=options.clock,
+    )
+    proof = Proof(folder, wanted, options.times, state, store, place.clock)
     if not options.table and proof.left():
-        progress = Lines(sys.stderr)
-        place = choice.place_of(
-            paths, options.stage, wanted[0][0].scenario, lab_name=options.name, progress=progress
-        )
         budget = Budget(options.budget) if options.budget else None
         proof.play(place, Playing(store, progress), budget)
     table = proof.table(options.stage)
     sys.stdout.write(table)
     if options.into:
-        proof_table.put_into(options.into, options.stage, table, owner=paths.caller)
+        proof_table.put_into(options.into, title, table, owner=paths.caller)
     return proof.exit_code
 
 
@@ -165,6 +172,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--stage", choices=choice.NAMES, default=choice.TWIN)
+    add("--clock", choices=clock_mode.NAMES, default=clock_mode.HONEST.name)
     add("--times", type=int, default=3, help="how often to play each (3)")
     add("--only", nargs="+", default=[], metavar="SCENARIO", help="only these")
     add("--proofs", action="store_true", help="play control and mutations too")

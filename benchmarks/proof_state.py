@@ -17,6 +17,7 @@ from lab.paths import Caller
 from lab.scenario.loader import FILE, Loaded
 from lab.scenario.model import Variant
 from lab.scenario.verdict import Verdict
+from lab.stages import clock_mode
 from lab.store import Store
 
 FORMAT = 1
@@ -105,10 +106,18 @@ def digest(folder: Path, scenario: str) -> str:
     return hashlib.sha256((folder / scenario / FILE).read_bytes()).hexdigest()[:16]
 
 
-def results(state: State, store: Store, digests: dict[str, str]) -> tuple[Result, ...]:
-    """Return what counts, in the order of playing."""
+def title(stage: str, clock: str) -> str:
+    """Return what a proof is called by file and marks: what was made fast is another one."""
+    return stage if clock == clock_mode.HONEST.name else f"{stage}-{clock}"
+
+
+def results(
+    state: State, store: Store, digests: dict[str, str], *, clock: str
+) -> tuple[Result, ...]:
+    """Return what counts, in the order of playing; runs on another clock do not."""
     current = [each for each in state.entries if digests.get(each.scenario) == each.digest]
-    return tuple(found for each in current if (found := _result(each, store)) is not None)
+    found = (_result(each, store) for each in current)
+    return tuple(each for each in found if each is not None and each.where["clock"] == clock)
 
 
 def _result(entry: Entry, store: Store) -> Result | None:

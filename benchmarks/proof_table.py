@@ -12,6 +12,7 @@ from lab.files import write_atomic
 from lab.paths import Caller
 from lab.report import words
 from lab.scenario.verdict import CheckResult, Outcome
+from lab.stages import clock_mode
 
 MOST_CHECKS = 2
 COLUMNS = (
@@ -48,6 +49,8 @@ def _lines(
     left: Sequence[str],
 ) -> Iterator[str]:
     yield f"Measured {date} on {', '.join(f'{key} {value}' for key, value in machine.items())}."
+    if any(each.where.get("clock") == clock_mode.FAST.name for each in results):
+        yield "Timers of Kubernetes were shortened: its own take longer than what is told here."
     yield f"Stage: {_where(results) or stage}. Medians of all runs; predicted / measured is that of"
     yield "the run with the median number of failures."
     yield ""

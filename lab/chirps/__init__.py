@@ -27,6 +27,7 @@ from an image that holds the code of one release only.
     defects     what a process does wrong on purpose
     app         all of it as one ASGI application; state: what it knows
     server      the HTTP server and its staged end; protocol: bytes that are not HTTP
+    starting    told to stop before all is imported
     serve, migrate, seed
                 the three commands, put together by cli
     operator/   what `chirps migrate` answers an operator: status, plan, verify, why-not, ...

@@ -1,6 +1,7 @@
 """What is a client told when the database says no? Never less than the database said.
 
-    no connection within the bound, connection lost, class 08, 53300 and all of class 53,
+    no connection within the bound (08001 where no server was reached), connection lost,
+    class 08, 53300 and all of class 53,
     57P01 57P02 57P03 (shutting down, crashed, starting up)     503, Retry-After: 1
     40001 40P01 55P03 57014 (serialisation, deadlock, lock timeout, cancelled)
                                                                 503, Retry-After: 1

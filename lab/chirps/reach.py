@@ -6,6 +6,11 @@ nothing but that. This keeps what the last attempt to connect ended with.
 libpq gives no SQLSTATE for a connection that the server refuses, only its text. So the code
 is found by that text, which is in English wherever `lc_messages` is C; the texts are those of
 PostgreSQL 18, src/backend/utils/init/postinit.c, tcop/backend_startup.c and libpq/auth.c.
+
+Where no server was reached that could refuse (connection refused, a time that ran out, a name that
+is not known), the code is the client's own: 08001, sqlclient_unable_to_establish_sqlconnection
+(https://www.postgresql.org/docs/18/errcodes-appendix.html). A failure without any code says
+that the database had no part in it.
 """
 
 import re
@@ -28,6 +33,7 @@ TEXTS = (
     ("55000", re.compile(r'database ".*" is not currently accepting connections')),
     ("42501", re.compile(r'permission denied for database ".*"')),
 )
+NOT_REACHED = "08001"
 FATAL = re.compile(r"FATAL:\s+(.*)")
 
 
@@ -41,20 +47,35 @@ class NoConnection(psycopg.OperationalError):
 
 @dataclass(slots=True)
 class Reach:
-    """`failure` is what the last attempt to connect ended with; None when it was good."""
+    """`failure` is what the last attempt to connect ended with; None when it was good.
+
+    `is_refusal`: the server spoke, and said no.
+    """
 
     failure: str | None = None
+    is_refusal: bool = False
+
+    @property
+    def sqlstate(self) -> str | None:
+        """Why there is no connection; None when there may be, or the server's words are new."""
+        if self.failure is None:
+            return None
+        return code_of(self.failure) or (None if self.is_refusal else NOT_REACHED)
 
     def no_connection(self, within_s: float) -> NoConnection:
         text = f"no database connection came free within {within_s:g} s"
         if self.failure is None:
             return NoConnection(text, None)
-        return NoConnection(f"{text}; connecting failed: {self.failure}", code_of(self.failure))
+        return NoConnection(f"{text}; connecting failed: {self.failure}", self.sqlstate)
 
 
 def code_of(text: str) -> str | None:
     """Return the SQLSTATE that stands behind what the server said, None when it said nothing."""
     return next((code for code, pattern in TEXTS if pattern.search(text)), None)
+
+
+def has_server_spoken(error: psycopg.Error) -> bool:
+    return FATAL.search(str(error)) is not None
 
 
 def reason_in(error: psycopg.Error) -> str:
@@ -73,9 +94,9 @@ def connection_class(reach: Reach) -> type[Connection]:
             try:
                 connection = await super().connect(*args, **keywords)
             except psycopg.Error as error:
-                reach.failure = reason_in(error)
+                reach.failure, reach.is_refusal = reason_in(error), has_server_spoken(error)
                 raise
-            reach.failure = None
+            reach.failure, reach.is_refusal = None, False
             return connection
 
     return Noted

@@ -85,6 +85,11 @@ def seconds(value: float) -> str:
     return f"{value:.1f} s" if value < 100 else f"{int(value) // 60} min {int(value) % 60} s"
 
 
+def about(value: float) -> str:
+    """Spell an estimate, which is not exact to the second."""
+    return f"{round(value / 10) * 10} s" if value < 115 else f"{round(value / 60)} min"
+
+
 def _to_plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)

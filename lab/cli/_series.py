@@ -125,7 +125,7 @@ def play(choice: Choice, variant: str, store: "Store", paths: "Paths", options: 
     if options.junit:
         require_target(options.junit, hint="lab ci --junit report.xml")
     budget = series.Budget(options.budget_s) if options.budget_s else None
-    estimates = Estimates(store, choice.place.name)
+    estimates = Estimates.at(choice.place, store)
     planned = series.plan(
         [(each, playing.choose(each.scenario, variant)) for each in choice.loaded],
         estimates,

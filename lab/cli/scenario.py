@@ -46,17 +46,32 @@ Scenario = Annotated[
 
 
 @app.command("list")
-def list_scenarios(scenarios: Scenarios = None, json: Json = False) -> None:
-    """List the scenarios.
+def list_scenarios(
+    clock: Annotated[
+        str,
+        typer.Option(
+            "--clock",
+            help="With which timers of Kubernetes the time on nodes is estimated: honest or fast.",
+            autocompletion=complete_clock,
+        ),
+    ] = "honest",
+    scenarios: Scenarios = None,
+    runs: Runs = None,
+    json: Json = False,
+) -> None:
+    """List the scenarios, with how long careless and careful take: as measured, else guessed.
 
     Examples:
 
         lab scenario list
-    """
-    from lab.scenario import loader
-    from lab.stages.choice import able
 
-    folder = scenarios_folder(scenarios)
+        lab scenario list --clock fast
+    """
+    from lab.cli.report import open_store
+    from lab.scenario import loader
+    from lab.stages.choice import able, takes
+
+    folder, store = scenarios_folder(scenarios), open_store(runs)
     found = [loader.load(folder, name).scenario for name in loader.names(folder)]
     if json:
         _output.show_json(
@@ -66,14 +81,25 @@ def list_scenarios(scenarios: Scenarios = None, json: Json = False) -> None:
                     "title": each.title,
                     "question": each.question,
                     "stages": list(able(each)),
+                    "clock": clock,
+                    "seconds": takes(store, each, clock),
                     "variants": [variant.name for variant in each.variants],
                 }
                 for each in found
             ]
         )
         return
-    rows = [(each.name, " ".join(able(each)), each.question) for each in found]
-    _output.show_table(("name", "stages", "question"), rows)
+    rows = [
+        (
+            each.name,
+            ", ".join(
+                f"{stage} {_output.about(s)}" for stage, s in takes(store, each, clock).items()
+            ),
+            each.question,
+        )
+        for each in found
+    ]
+    _output.show_table(("name", "takes", "question"), rows)
 
 
 @app.command()

@@ -6,6 +6,7 @@ capability of the stage, which is a Protocol in the module of the fault.
 
 from lab.faults.ask import Ask, CanAsk
 from lab.faults.database import CanStopDatabase, StartDatabase, StopDatabase
+from lab.faults.delete_pod import CanDeletePod, DeletePod
 from lab.faults.drain import CanDrain, Drain
 from lab.faults.isolate import CanIsolate, Isolate, Rejoin
 from lab.faults.migrate import CanMigrate, Migrate
@@ -25,6 +26,7 @@ from lab.faults.wrong_secret import CanSpoilSecret, RightSecret, WrongSecret
 __all__ = [
     "Ask",
     "CanAsk",
+    "CanDeletePod",
     "CanDrain",
     "CanHoldSession",
     "CanIsolate",
@@ -40,6 +42,7 @@ __all__ = [
     "CanStopDatabase",
     "CanTerminateBackends",
     "CanUndo",
+    "DeletePod",
     "Drain",
     "HoldSession",
     "Isolate",

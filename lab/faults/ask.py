@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from lab.faults.effect import after_request
 from lab.scenario.events import Event
 from lab.scenario.history import History
+from lab.scenario.needs import Need
 
 YES, NO, CANNOT_TELL = 0, 1, 2
 """Exit codes of `chirps migrate`."""
@@ -29,6 +30,8 @@ class Ask:
 
     The same question a second time is another `attempt`.
     """
+
+    needs: ClassVar[tuple[Need, ...]] = (Need.OPERATOR,)
 
     arguments: tuple[str, ...]
     attempt: int = 1

@@ -8,6 +8,11 @@ from lab.faults.isolate import is_not_ready, is_ready_again
 from lab.scenario.history import History
 from lab.scenario.needs import Need
 
+AGENT_RECOVERY_S = 120.0
+"""Seconds: two commands on the node, then the node is Ready."""
+POWER_RECOVERY_S = 200.0
+"""Seconds: the node boots, its agent starts, then the node is Ready."""
+
 
 class CanStopAgent(Protocol):
     """A stage of nodes with an agent each (kubelet, k3s)."""
@@ -42,6 +47,7 @@ class StopAgent:
     """
 
     needs: ClassVar[tuple[Need, ...]] = (Need.NODE_AGENT,)
+    recovery_s: ClassVar[float] = AGENT_RECOVERY_S
 
     node: str
 
@@ -74,6 +80,7 @@ class StartAgent:
     """Start it again within the timeline."""
 
     needs: ClassVar[tuple[Need, ...]] = (Need.NODE_AGENT,)
+    recovery_s: ClassVar[float] = AGENT_RECOVERY_S
 
     node: str
 
@@ -106,6 +113,7 @@ class PowerOff:
     """Cut the power of `node`: its containers end as well, and nobody is told."""
 
     needs: ClassVar[tuple[Need, ...]] = (Need.NODES,)
+    recovery_s: ClassVar[float] = POWER_RECOVERY_S
 
     node: str
 
@@ -138,6 +146,7 @@ class PowerOn:
     """Switch it on again within the timeline."""
 
     needs: ClassVar[tuple[Need, ...]] = (Need.NODES,)
+    recovery_s: ClassVar[float] = POWER_RECOVERY_S
 
     node: str
 

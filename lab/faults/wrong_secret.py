@@ -1,10 +1,11 @@
 """Give a release a password that the database does not take."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from lab.faults.effect import after_request
+from lab.scenario.events import Event
 from lab.scenario.history import History
 
 WRONG, RIGHT = "wrong", "right"
@@ -14,7 +15,10 @@ class CanSpoilSecret(Protocol):
     """A stage where each release has a password of its own."""
 
     def spoil_secret(self, release: str) -> None:
-        """Make the release's password wrong; tell an event `secret` with `what` "wrong"."""
+        """Make the release's password wrong; tell an event `secret` with `what` "wrong".
+
+        `unseen` of it names running pods whose file was not seen to have changed.
+        """
         ...
 
     def restore_secret(self, release: str) -> None:
@@ -26,9 +30,12 @@ class CanSpoilSecret(Protocol):
 class WrongSecret:
     """Make the password of `release` wrong (SQLSTATE 28P01 for whoever logs in with it).
 
-    Connections that exist go on. Pods that are made from then on have only the wrong one; in
-    a pod that runs, a cluster changes the file within a minute or so:
+    Connections that exist go on. Pods that are made from then on have only the wrong one, and
+    so has the file in each pod that runs: a cluster would change it within a minute or two
+    by itself, and is made to look at once by a changed annotation of the pod. A process that
+    runs has read its password when it started.
     https://kubernetes.io/docs/concepts/configuration/secret/#using-secrets-as-files-from-a-pod
+    https://kubernetes.io/docs/tasks/configure-pod-container/configure-pod-configmap/#mounted-configmaps-are-updated-automatically
     """
 
     release: str
@@ -51,10 +58,10 @@ class WrongSecret:
         stage.spoil_secret(self.release)
 
     def is_observed(self, history: History) -> bool:
-        return any(
-            event["release"] == self.release and event["what"] == WRONG
-            for event in after_request(history, self.name, "secret")
-        )
+        return _has_come(history, self.name, self.release, WRONG)
+
+    def failure(self, history: History) -> str | None:
+        return _has_not_come(history, self.name, self.release, WRONG)
 
     def recover(self, stage: CanSpoilSecret) -> None:
         stage.restore_secret(self.release)
@@ -84,10 +91,28 @@ class RightSecret:
         stage.restore_secret(self.release)
 
     def is_observed(self, history: History) -> bool:
-        return any(
-            event["release"] == self.release and event["what"] == RIGHT
-            for event in after_request(history, self.name, "secret")
-        )
+        return _has_come(history, self.name, self.release, RIGHT)
+
+    def failure(self, history: History) -> str | None:
+        return _has_not_come(history, self.name, self.release, RIGHT)
 
     def recover(self, stage: CanSpoilSecret) -> None:
         stage.restore_secret(self.release)
+
+
+def _has_come(history: History, fault: str, release: str, what: str) -> bool:
+    """Tell whether it was changed, in every pod that runs as well."""
+    return any(not event.get("unseen") for event in _told(history, fault, release, what))
+
+
+def _has_not_come(history: History, fault: str, release: str, what: str) -> str | None:
+    for event in _told(history, fault, release, what):
+        if unseen := event.get("unseen"):
+            return f"the password is {what}, and {', '.join(unseen)} still have another"
+    return None
+
+
+def _told(history: History, fault: str, release: str, what: str) -> Iterator[Event]:
+    for event in after_request(history, fault, "secret"):
+        if event["release"] == release and event["what"] == what:
+            yield event

@@ -2,6 +2,10 @@
 
 An eviction is granted when as many healthy pods stay as the budget wants, and answered with
 429 otherwise: https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/
+
+A pod that runs and is not ready takes nothing away. With the policy AlwaysAllow it may go; with
+IfHealthyBudget, the default, only while as many others are healthy as the budget wants:
+https://kubernetes.io/docs/tasks/run-application/configure-pdb/#unhealthy-pod-eviction-policy
 """
 
 from lab.scenario import reach
@@ -10,7 +14,10 @@ from lab.scenario.events import NS
 from lab.scenario.evidence import MissingEvidence, Window, verdict_window
 from lab.scenario.history import History
 from lab.scenario.model import Check
+from lab.scenario.nodes import is_unwell
 from lab.scenario.verdict import CheckResult
+
+IF_HEALTHY, ALWAYS = "IfHealthyBudget", "AlwaysAllow"
 
 
 def refused_as_the_budget_says(node: str, *, at_least: int) -> Check:
@@ -20,15 +27,14 @@ def refused_as_the_budget_says(node: str, *, at_least: int) -> Check:
     def judge(history: History) -> CheckResult:
         answers = evictions(history, node)
         refused = [answer for answer in answers if answer["status"] == REFUSED]
-        healthy, desired = _healthy(history, node), _fact(history, "desired_healthy")
+        may_go, formula = _may_go(history, node)
         return CheckResult(
             name=name,
-            ok=healthy <= desired and len(refused) == len(answers) >= at_least,
+            ok=may_go == 0 and len(refused) == len(answers) >= at_least,
             claim=f"every eviction on {node} is answered with {REFUSED}, {at_least} times or more",
             predicted=at_least,
             measured=len(refused),
-            formula=f"{healthy} healthy pods - {desired} that the budget wants ="
-            f" {max(0, healthy - desired)} that may go",
+            formula=formula,
             tolerance=f">= {at_least}, and no other answer",
             detail=f"{len(answers)} answers" + (f": {refused[0]['message']}" if refused else ""),
         )
@@ -102,8 +108,22 @@ def ready_as_the_budget_says(node: str) -> Check:
     return Check(name, judge)
 
 
-def _healthy(history: History, node: str) -> int:
-    return len(reach.at(reach.reaches(history), begun(node).at(history)).ready)
+def _may_go(history: History, node: str) -> tuple[int, str]:
+    """Return how many of the node's pods may be evicted when the drain begins, and why."""
+    at = begun(node).at(history)
+    healthy = len(reach.at(reach.reaches(history), at).ready)
+    desired = _fact(history, "desired_healthy")
+    if not is_unwell(history, node, at):
+        spare = max(0, healthy - desired)
+        return (
+            spare,
+            f"{healthy} healthy pods - {desired} that the budget wants = {spare} that may go",
+        )
+    policy = history.facts.get("unhealthy_pods", IF_HEALTHY)
+    if policy == ALWAYS:
+        return 1, f"the pod on {node} is not ready, and {policy} lets it go"
+    rule = f"{policy} lets it go while {desired} others are healthy, and {healthy} are"
+    return int(healthy >= desired), f"the pod on {node} is not ready; {rule}"
 
 
 def _end(history: History, node: str) -> str:

@@ -7,6 +7,7 @@ If the database was never away, no such prediction came true: that was seen, and
 what was seen. So a run without an outage is judged, and not invalid.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -105,7 +106,8 @@ def answered_soon(endpoints: Collection[str], *, p99_s: float) -> Check:
             measured=f"{p99 / 1e6:.0f} ms",
             formula="p99 of (answer - when it was due), of failures while every pod knows",
             tolerance="every failure answered, and with 503",
-            detail=f"{len(failed)} of {len(due)} requests failed, {len(others)} otherwise",
+            detail=f"{len(failed)} of {len(due)} requests failed, {len(others)} otherwise;"
+            f" by SQLSTATE: {_by_sqlstate(failed)}",
         )
 
     return _on_outage(name, claim, judge)
@@ -202,6 +204,11 @@ def _due_without_pods(history: History, found: Outage) -> list[Request]:
     within_s, _ = leaves_within(history)
     window = Window(found.lost + round(within_s * NS), found.window().end)
     return [each for each in traffic.requests(history, window) if each.stream == FRESH]
+
+
+def _by_sqlstate(failed: Collection[Request]) -> str:
+    counts = Counter(each.sqlstate or "none" for each in failed)
+    return ", ".join(f"{code} {count}" for code, count in counts.most_common()) or "none failed"
 
 
 def _known(found: Outage) -> Window:

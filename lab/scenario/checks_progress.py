@@ -4,13 +4,11 @@ The progress deadline only reports: nothing is stopped by it and nothing rolled 
 (https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#failed-deployment).
 """
 
-from lab.scenario.events import Event
 from lab.scenario.evidence import phase_began, verdict_window
 from lab.scenario.history import History
 from lab.scenario.model import Check, Condition
+from lab.scenario.rollouts import EXCEEDED, is_overdue
 from lab.scenario.verdict import CheckResult
-
-EXCEEDED = "ProgressDeadlineExceeded"
 
 
 def overdue(*, within_s: float = 120) -> Condition:
@@ -48,12 +46,3 @@ def _deadline(name: str, *, wanted: bool) -> Check:
         )
 
     return Check(name, judge)
-
-
-def is_overdue(deployment: Event) -> bool:
-    return any(
-        each.get("type") == "Progressing"
-        and each.get("status") == "False"
-        and each.get("reason") == EXCEEDED
-        for each in deployment["conditions"]
-    )

@@ -20,6 +20,8 @@ class Need(StrEnum):
     """A kubelet that can be stopped while its containers go on."""
     EVICTION = "eviction"
     """Drains and disruption budgets."""
+    OPERATOR = "operator"
+    """A shell in which the service's own program answers whoever is on call."""
     API_SERVER = "api-server"
     CONTROLLERS = "controllers"
     """More than one Deployment and Jobs that are tried once."""

@@ -8,12 +8,13 @@ https://kubernetes.io/docs/concepts/architecture/nodes/#condition
 
 from lab.scenario import reach
 from lab.scenario.baseline import clean_traffic
-from lab.scenario.events import Event
+from lab.scenario.events import NS, Event
 from lab.scenario.evidence import MissingEvidence, phase_began
 from lab.scenario.history import History
 from lab.scenario.model import Baseline, Condition, Moment
 
 SERVICE = "chirps"
+RUNNING = "Running"
 
 
 def pods_on(history: History, node: str, release: str) -> tuple[Event, ...]:
@@ -25,6 +26,36 @@ def pods_on(history: History, node: str, release: str) -> tuple[Event, ...]:
         and pod["release"] == release
         and pod.get("app", SERVICE) == SERVICE
     )
+
+
+def last_on(history: History, node: str, at: int) -> tuple[Event, ...]:
+    """Return what was told last of each of the service's pods that was on the node at `at`."""
+    last = {
+        pod["name"]: pod
+        for pod in history.of("pod")
+        if pod["t"] <= at and pod.get("node") == node and pod.get("app", SERVICE) == SERVICE
+    }
+    return tuple(pod for pod in last.values() if pod["type"] != "DELETED")
+
+
+def is_unwell(history: History, node: str, at: int) -> bool:
+    """Tell whether all pods of the service on the node run, and none is ready or leaving."""
+    there = last_on(history, node, at)
+    return bool(there) and all(
+        pod.get("phase", RUNNING) == RUNNING and not pod["ready"] and not pod.get("terminating")
+        for pod in there
+    )
+
+
+def has_an_unwell_pod(node: str, *, for_s: float, within_s: float) -> Condition:
+    """What is left of the service on the node runs and is not ready, longer than a start takes."""
+
+    def holds(history: History, now: int) -> bool:
+        since = now - round(for_s * NS)
+        return is_unwell(history, node, since) and is_unwell(history, node, now)
+
+    sentence = f"the only pod of the service on {node} runs and is not ready, for {for_s:g} s"
+    return Condition(sentence, holds, within_s)
 
 
 def ran_there(history: History, node: str, release: str) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lab.scenario import interruption
-from lab.scenario.stage import Fault, Stage, UndoLog
+from lab.scenario.stage import Fault, Stage, TakesItsTime, UndoLog
 
 Tell = Callable[[str, str, str], None]
 """Record about a fault: its name, what (recovered or failed), detail."""
@@ -28,12 +28,21 @@ class Injected:
 def recover(
     injected: list[Injected], stage: Stage, undo_log: UndoLog, *, tell: Tell, within_s: float
 ) -> None:
-    """Recover all of `injected`, emptying it. An interruption is passed on afterwards."""
+    """Recover all of `injected`, emptying it. An interruption is passed on afterwards.
+
+    Each may take `within_s`, or what it asks for itself.
+    """
     with interruption.held():
         while injected:
             each = injected.pop()
-            problem = _attempt(each.fault, stage, within_s) or _close(undo_log, each)
+            bound_s = within(each.fault, within_s)
+            problem = _attempt(each.fault, stage, bound_s) or _close(undo_log, each)
             tell(each.fault.name, "failed" if problem else "recovered", problem or "")
+
+
+def within(fault: Fault, usual_s: float) -> float:
+    """Return how long recovering `fault` may take, in seconds."""
+    return fault.recovery_s if isinstance(fault, TakesItsTime) else usual_s
 
 
 def _attempt(fault: Fault, stage: Stage, within_s: float) -> str | None:

@@ -79,8 +79,14 @@ def _ends(lines: list[Event], replicas: int | None) -> Iterator[tuple[int, int, 
 
 
 def is_overdue(deployment: Event) -> bool:
+    """Tell whether the Deployment says of itself that it took too long.
+
+    https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#failed-deployment
+    """
     return any(
-        each.get("type") == "Progressing" and each.get("reason") == EXCEEDED
+        each.get("type") == "Progressing"
+        and each.get("status") == "False"
+        and each.get("reason") == EXCEEDED
         for each in deployment["conditions"]
     )
 

@@ -45,7 +45,7 @@ class Bounds:
     """Times of the runner, in seconds.
 
     `poll_s` between two looks; `patience_s` with an API that is away; `recovery_s` for
-    one fault; `audit_s` for the audit and the end of all streams.
+    one fault that asks for no time of its own; `audit_s` for the audit and the end of all streams.
     """
 
     poll_s: float = 0.25

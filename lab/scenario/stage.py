@@ -121,6 +121,16 @@ class MayFail(Protocol):
         ...
 
 
+@runtime_checkable
+class TakesItsTime(Protocol):
+    """A fault whose recovery takes longer than the runner gives to one that says nothing."""
+
+    @property
+    def recovery_s(self) -> float:
+        """Seconds after which a recovery that has not come back is left behind."""
+        ...
+
+
 class UndoLog(Protocol):
     """What may have to be taken back, on disk before it is done."""
 

@@ -25,6 +25,7 @@ from lab.lifecycle.lock import exclusive
 from lab.lifecycle.up import is_cluster_up
 from lab.paths import Paths
 from lab.postgres import roles
+from lab.postgres.capacity import MAX_CONNECTIONS, RESERVED_CONNECTIONS
 from lab.postgres.roles import DATABASE, quote
 from lab.progress import Progress
 from lab.service import images, placement, rollout, secrets, seed
@@ -43,8 +44,6 @@ from lab.service.reset import reset_service
 from lab.service.seed import Seed
 
 PROFILE = "lab-good"
-MAX_CONNECTIONS = 100
-RESERVED_CONNECTIONS = 3
 POLL_S = 0.2
 
 

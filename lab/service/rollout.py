@@ -170,6 +170,13 @@ def pods(client: Client) -> list[dict[str, Any]]:
     return items
 
 
+def delete_pods_on(client: Client, node: str) -> None:
+    """Delete the service's pods there, with their grace; do not wait for their end."""
+    for pod in pods(client):
+        if pod["spec"].get("nodeName") == node:
+            client.delete(f"{BASE}/pods/{pod['metadata']['name']}")
+
+
 def stop_all(client: Client, *, timeout_s: float = 60) -> None:
     """Scale to nothing and end every pod at once: nobody is served, so nobody needs grace.
 

@@ -38,23 +38,27 @@ def _read(client: Client, role: str) -> str | None:
     return base64.b64decode(data.get(RIGHT, data["password"])).decode()
 
 
-def spoil(client: Client, release: str) -> None:
-    """Make the release's password wrong; the right one is kept in the same Secret.
+def spoil(client: Client, release: str) -> str:
+    """Make the release's password wrong and return it; the right one is kept in the same Secret.
 
     Pods mount only the entry `password`, so they do not see the other.
     """
     path = _path(release_role(release))
     data = client.get(path)["data"]
-    wrong = base64.b64encode(f"wrong-{secrets.token_urlsafe(24)}".encode()).decode()
-    client.merge(path, {"data": {"password": wrong, RIGHT: data.get(RIGHT, data["password"])}})
+    wrong = f"wrong-{secrets.token_urlsafe(24)}"
+    told = base64.b64encode(wrong.encode()).decode()
+    client.merge(path, {"data": {"password": told, RIGHT: data.get(RIGHT, data["password"])}})
+    return wrong
 
 
-def mend(client: Client, release: str) -> None:
-    """Make it right again; one that is right stays as it is."""
+def mend(client: Client, release: str) -> str:
+    """Make it right again and return it; one that is right stays as it is."""
     path = _path(release_role(release))
-    right = client.get(path)["data"].get(RIGHT)
-    if right is not None:
+    data = client.get(path)["data"]
+    right = data.get(RIGHT, data["password"])
+    if RIGHT in data:
         client.merge(path, {"data": {"password": right, RIGHT: None}})
+    return base64.b64decode(right).decode()
 
 
 def _path(role: str) -> str:

@@ -9,7 +9,10 @@ from lab.scenario import needs
 from lab.scenario.model import Scenario
 from lab.stages import clock_mode, sandbox, twin
 from lab.stages.clock_mode import ClockMode
+from lab.stages.estimate import Estimates
 from lab.stages.place import Place
+from lab.stages.twin_stage import CLOCK as TWIN_CLOCK
+from lab.store import Store
 
 SANDBOX, TWIN = "sandbox", "twin"
 NAMES = (SANDBOX, TWIN)
@@ -40,8 +43,24 @@ def able(scenario: Scenario) -> tuple[str, ...]:
     return tuple(name for name in NAMES if not needs.missing(scenario, lacks[name]))
 
 
+def clock_of(stage: str, mode: ClockMode) -> str:
+    """Return the clock as runs on the stage tell it: a twin has times of its own."""
+    return TWIN_CLOCK if stage == TWIN else mode.name
+
+
+def takes(store: Store, scenario: Scenario, clock: str) -> dict[str, float]:
+    """Return by stage how long both variants will take there, in seconds; raises BadInput."""
+    mode = clock_mode.mode_of(clock, stage=SANDBOX, can_be_fast=True)
+    both = (scenario.careless, scenario.careful)
+    return {
+        stage: Estimates(store, stage, clock_of(stage, mode)).seconds(scenario, both)
+        for stage in able(scenario)
+    }
+
+
 def _all(paths: Paths, lab_name: str, mode: ClockMode, progress: Progress) -> tuple[Place, ...]:
+    nodes = partial(sandbox.enter, paths, lab_name, mode, progress)
     return (
-        Place(SANDBOX, sandbox.LACKS, partial(sandbox.enter, paths, lab_name, mode, progress)),
-        Place(TWIN, twin.LACKS, partial(twin.enter, paths, progress)),
+        Place(SANDBOX, sandbox.LACKS, nodes, clock_of(SANDBOX, mode)),
+        Place(TWIN, twin.LACKS, partial(twin.enter, paths, progress), clock_of(TWIN, mode)),
     )

@@ -211,6 +211,9 @@ class ClusterStage:
     def power_on(self, node: str, *, wait: bool) -> None:
         self.nodes.power_on(node, wait=wait)
 
+    def delete_pods_on(self, node: str) -> None:
+        self.nodes.delete_pods_on(node)
+
     def drain(self, node: str, *, timeout_s: float) -> None:
         self.nodes.drain(node, timeout_s=timeout_s)
 

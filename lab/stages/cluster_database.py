@@ -6,7 +6,7 @@ from lab.faults.wrong_secret import RIGHT, WRONG
 from lab.kube.client import Client
 from lab.lifecycle.lab import Lab
 from lab.postgres import backends
-from lab.service import outage, secrets
+from lab.service import outage, secret_files, secrets
 from lab.service.database import Database
 from lab.service.sessions import Sessions, Wish
 from lab.stages.own_events import OwnEvents
@@ -14,6 +14,7 @@ from lab.stages.own_events import OwnEvents
 SQL_WITHIN_S = 30.0
 # The runner gives a recovery a minute.
 ANSWERS_WITHIN_S = 50.0
+FILES_WITHIN_S = 20.0
 
 
 class ClusterDatabaseFaults:
@@ -56,12 +57,21 @@ class ClusterDatabaseFaults:
         outage.wait_until_it_answers(self._lab, self._client, timeout_s=ANSWERS_WITHIN_S)
 
     def spoil(self, release: str) -> None:
-        secrets.spoil(self._client, release)
-        self._own.tell("secret", release=release, what=WRONG)
+        self._spread(release, WRONG, secrets.spoil(self._client, release))
 
     def mend(self, release: str) -> None:
-        secrets.mend(self._client, release)
-        self._own.tell("secret", release=release, what=RIGHT)
+        self._spread(release, RIGHT, secrets.mend(self._client, release))
+
+    def _spread(self, release: str, what: str, password: str) -> None:
+        """Have it in the pods that run, and tell which were not seen to have it."""
+        unseen = secret_files.spread(
+            self._client,
+            secret_files.looking_into(self._lab),
+            release,
+            password,
+            within_s=FILES_WITHIN_S,
+        )
+        self._own.tell("secret", release=release, what=what, unseen=unseen)
 
     def close(self) -> None:
         """Whatever of it does not end now ends by itself, and must not hide another error."""

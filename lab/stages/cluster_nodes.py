@@ -12,6 +12,7 @@ from lab.lifecycle.lab import Lab
 from lab.machines import isolation
 from lab.machines.topology import Node, find_node
 from lab.provision.readiness import kubelet_unit
+from lab.service import rollout
 from lab.service.names import APP, DATA
 from lab.service.placement import place
 from lab.stages.draining import Draining
@@ -19,8 +20,9 @@ from lab.stages.own_events import OwnEvents
 
 POSTGRES_PORT = 5432
 COMMAND_WITHIN_S = 30.0
-# The runner gives a recovery a minute.
 READY_WITHIN_S = 55.0
+# A node that booted starts its agent first, and all of it on CPU that others use as well.
+BOOTED_READY_WITHIN_S = 120.0
 POLL_S = 0.2
 
 
@@ -72,7 +74,11 @@ class ClusterNodeFaults:
         before = kube_nodes.renewed(self._client, node) if was_off else ""
         power.restore(self._lab, target, wait=wait)
         if wait:
-            self._wait_ready(node, since=before)
+            self._wait_ready(node, since=before, within_s=BOOTED_READY_WITHIN_S)
+
+    def delete_pods_on(self, node: str) -> None:
+        self._target(node)
+        rollout.delete_pods_on(self._client, node)
 
     def drain(self, node: str, *, timeout_s: float) -> None:
         self._target(node)
@@ -121,17 +127,17 @@ class ClusterNodeFaults:
     def _run(self, node: Node, script: str) -> str:
         return run_on_node(self._lab, node, script, timeout_s=COMMAND_WITHIN_S).strip()
 
-    def _wait_ready(self, name: str, *, since: str) -> None:
+    def _wait_ready(self, name: str, *, since: str, within_s: float = READY_WITHIN_S) -> None:
         """Return when the node has renewed its lease after `since`, and is Ready.
 
         It counts as Ready for a while after it was lost, and after it has come back may
         count as lost for a moment: only both together say that it is there.
         """
-        deadline = time.monotonic() + READY_WITHIN_S
+        deadline = time.monotonic() + within_s
         while problem := self._missing(name, since):
             if time.monotonic() > deadline:
                 raise NotReady(
-                    f"{name} was not Ready again within {READY_WITHIN_S:g} s: {problem}",
+                    f"{name} was not Ready again within {within_s:g} s: {problem}",
                     hint=f"lab kubectl describe node {name}; lab logs {name}",
                 )
             time.sleep(POLL_S)

@@ -1,6 +1,7 @@
 """How long will it take to play a variant here? From earlier runs, else from the scenario.
 
-What was measured counts: the median of the newest valid runs on the same stage. A scenario
+What was measured counts: the median of the newest valid runs on the same stage with the same
+clock, since shorter timers are there to make it quicker. A scenario
 that was never played there is guessed from its baseline and from how long its steps may wait,
 of which they take a part that hardly differs between scenarios. The guess is rough, and the first
 run replaces it.
@@ -9,10 +10,11 @@ run replaces it.
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from lab.scenario.model import Scenario, Variant
 from lab.scenario.verdict import Outcome
+from lab.stages.place import Place
 from lab.stages.twin_profile import BASELINE_S, QUIET_S
 from lab.store import Store
 
@@ -44,13 +46,17 @@ PACES = {
 class Estimates:
     """Estimates for one stage; the runs of a scenario are looked through once, until `forget`.
 
-    `clock` is the mode of it as runs tell it; None: any will do.
+    `clock` is the mode of it as runs tell it.
     """
 
     store: Store
     stage: str
-    clock: str | None = None
+    clock: str
     _measured: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    @classmethod
+    def at(cls, place: Place, store: Store) -> Self:
+        return cls(store, place.name, place.clock)
 
     def seconds(self, scenario: Scenario, variants: Iterable[Variant]) -> float:
         """Return how long these variants will take, played one after the other."""
@@ -62,21 +68,19 @@ class Estimates:
 
     def _one(self, scenario: Scenario, variant: Variant) -> float:
         if scenario.name not in self._measured:
-            found = measured(self.store, self.stage, scenario.name, clock=self.clock)
+            found = measured(self.store, scenario.name, stage=self.stage, clock=self.clock)
             self._measured[scenario.name] = found
         known = self._measured[scenario.name].get(variant.name)
         return guess(scenario, variant, self.stage) if known is None else known
 
 
-def measured(
-    store: Store, stage: str, scenario: str, *, clock: str | None = None
-) -> dict[str, float]:
-    """Return the median wall time in seconds, by variant, of the newest valid runs on `stage`."""
+def measured(store: Store, scenario: str, *, stage: str, clock: str) -> dict[str, float]:
+    """Return the median wall time in seconds, by variant, of the newest valid runs there."""
     walls: dict[str, list[float]] = {}
     for told in _objects(store, scenario):
         taken = walls.setdefault(told["variant"], [])
         valid = told["outcome"] not in (None, Outcome.INVALID)
-        here = told.get("stage") == stage and clock in (None, told.get("clock"))
+        here = (told.get("stage"), told.get("clock")) == (stage, clock)
         if valid and here and len(taken) < NEWEST:
             taken.append(float(told["figures"]["wall_s"]))
     return {variant: statistics.median(taken) for variant, taken in walls.items() if taken}

@@ -11,11 +11,15 @@ from lab.scenario.stage import Stage, UndoLog
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A kind of stage: `name` is what `--stage` takes, `lacks` what cannot be shown on it."""
+    """A kind of stage: `name` is what `--stage` takes, `lacks` what cannot be shown on it.
+
+    `clock` is what runs there tell as theirs: how long one takes on another says nothing here.
+    """
 
     name: str
     lacks: Lacks
     enter: "Enter"
+    clock: str
 
 
 class Ground(Protocol):

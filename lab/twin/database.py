@@ -17,6 +17,7 @@ import psycopg
 from lab.errors import InvalidValue, LabError, NoSpace
 from lab.files import EDQUOT, ENOSPC
 from lab.postgres import Server, roles, template
+from lab.postgres.capacity import MAX_CONNECTIONS, RESERVED_CONNECTIONS
 from lab.postgres.roles import DATABASE, SUPERUSER
 from lab.postgres.server import server_user
 from lab.twin.datacache import DataCache
@@ -24,9 +25,9 @@ from lab.twin.startstate import INITDB_OPTIONS, PROGRAM_BOUND_S, Size, execute, 
 from lab.twin.workplace import HINT, Workplace
 
 SETTINGS = {
+    "max_connections": str(MAX_CONNECTIONS),
+    "reserved_connections": str(RESERVED_CONNECTIONS),
     # As manifests/postgres has them.
-    "max_connections": "100",
-    "reserved_connections": "3",
     "track_commit_timestamp": "on",
     "log_line_prefix": "%m [%p] %a %e ",
     # No twin outlives a power failure. What was acknowledged is still written before, so it

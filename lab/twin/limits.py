@@ -14,6 +14,8 @@ LACKS: Mapping[str, str] = MappingProxyType(
         "node-agent": "probes, back-off and termination are followed by one program: there is no "
         "kubelet to stop while its containers go on",
         "eviction": "nothing is drained or evicted, so no disruption budget is ever asked",
+        "operator": "the operator's commands of the service run beside it in a pod of their own, "
+        "and a twin has no pod to ask from",
         "api-server": "there is no API server, so none can be away, refuse or be asked by kubectl",
         "controllers": "there is one Deployment with RollingUpdate and there are Jobs tried once: "
         "no StatefulSets, hooks of Helm or waves of Argo CD, autoscalers, init containers",

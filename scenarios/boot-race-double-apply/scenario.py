@@ -160,7 +160,7 @@ careful_by_lock_alone = Variant(
     start=two_at_once,
     timeline=migrate_at_boot("quota-careless", lock="try"),
     invariants=(recorded_once, granted_once),
-    checks=(nobody_notices, holds(recorded_once), holds(granted_once)),
+    checks=(nobody_notices, no_write_is_lost(), holds(recorded_once), holds(granted_once)),
     predicted=Outcome.PREVENTED,
 )
 

@@ -4,9 +4,12 @@ Four pods serve, and a node has to be emptied for a new kernel. The careless bud
 healthy pods of four: a promise that can only be kept while nobody touches anything, so every
 eviction is refused, for as long as somebody asks. The careful budget says how many may be
 missing for a moment, and leaves nobody stuck who is not well anyway.
+
+It is the same where the pod on the node has never become ready, and would not be missed: a budget
+that is not met keeps it, too, unless it says otherwise.
 """
 
-from lab.faults import Drain
+from lab.faults import DeletePod, Drain, WrongSecret
 from lab.scenario.card import Card, Level
 from lab.scenario.checks import no_failures, no_session_fails, no_write_is_lost
 from lab.scenario.checks_drain import (
@@ -17,7 +20,7 @@ from lab.scenario.checks_drain import (
 )
 from lab.scenario.drains import has_ended
 from lab.scenario.model import Load, Role, Scenario, Start, Step, Variant
-from lab.scenario.nodes import clean_traffic_and_a_pod_on
+from lab.scenario.nodes import clean_traffic_and_a_pod_on, has_an_unwell_pod
 from lab.scenario.timeline import after, quiet, seconds_after
 from lab.scenario.verdict import Outcome
 
@@ -34,12 +37,28 @@ one_may_be_missing = Start(
 none_may_be_missing = Start(
     profile={"disruption_budget": {"max_unavailable": 0, "unhealthy": "AlwaysAllow"}}
 )
+# Four of four as well, but whoever is not well may go all the same.
+all_four_who_are_well = Start(
+    profile={"disruption_budget": {"min_available": 4, "unhealthy": "AlwaysAllow"}}
+)
 
-emptying_the_node = (
-    Step("drain", after("baseline"), Drain(NODE, timeout_s=PATIENCE_S)),
-    # How it ends is judged. That it ends is bounded by the drain itself.
-    Step("drained or given up", has_ended(NODE, within_s=PATIENCE_S + 30)),
-    Step("watch", seconds_after("drained or given up", 10)),
+
+def emptying_the_node(*, once: str = "baseline") -> tuple[Step, ...]:
+    return (
+        Step("drain", after(once), Drain(NODE, timeout_s=PATIENCE_S)),
+        # How it ends is judged. That it ends is bounded by the drain itself.
+        Step("drained or given up", has_ended(NODE, within_s=PATIENCE_S + 30)),
+        Step("watch", seconds_after("drained or given up", 10)),
+    )
+
+
+# A password that was changed wrongly: who is connected goes on, and whoever starts never gets
+# ready. One pod is started anew, and it is the one that is in the way.
+with_a_pod_that_is_unwell = (
+    Step("wrong password", after("baseline"), WrongSecret("v1")),
+    Step("start anew", after("wrong password"), DeletePod(NODE)),
+    Step("it is not ready", has_an_unwell_pod(NODE, for_s=15, within_s=120)),
+    *emptying_the_node(once="it is not ready"),
 )
 
 # kubectl asks again every 5 s; ten answers leave room for a slow one.
@@ -52,7 +71,7 @@ careless = Variant(
     name="careless",
     role=Role.CARELESS,
     start=all_four_for_ever,
-    timeline=emptying_the_node,
+    timeline=emptying_the_node(),
     checks=(nothing_moves, it_gives_up),
 )
 
@@ -60,7 +79,7 @@ careful = Variant(
     name="careful",
     role=Role.CAREFUL,
     start=one_may_be_missing,
-    timeline=emptying_the_node,
+    timeline=emptying_the_node(),
     checks=(
         it_is_emptied,
         ready_as_the_budget_says(NODE),
@@ -76,7 +95,7 @@ control = Variant(
     name="control",
     role=Role.CARELESS,
     start=one_may_be_missing,
-    timeline=emptying_the_node,
+    timeline=emptying_the_node(),
     checks=(nothing_moves, it_gives_up),
     because=(it_is_emptied, nobody_notices),
     predicted=Outcome.NOT_REPRODUCED,
@@ -87,10 +106,47 @@ careful_without_spare = Variant(
     name="careful-without-spare",
     role=Role.CAREFUL,
     start=none_may_be_missing,
-    timeline=emptying_the_node,
+    timeline=emptying_the_node(),
     checks=(it_is_emptied,),
     because=(nothing_moves,),
     predicted=Outcome.NOT_PREVENTED,
+)
+
+# The budget is not met any more, so it keeps even the pod that is missing in it.
+careless_with_an_unwell_pod = Variant(
+    name="careless-with-an-unwell-pod",
+    role=Role.CARELESS,
+    start=all_four_for_ever,
+    timeline=with_a_pod_that_is_unwell,
+    checks=(nothing_moves, it_gives_up),
+    because=(nobody_notices,),
+    predicted=Outcome.REPRODUCED,
+)
+
+# The same budget with the other policy: that alone lets the node be emptied.
+control_with_an_unwell_pod = Variant(
+    name="control-with-an-unwell-pod",
+    role=Role.CARELESS,
+    start=all_four_who_are_well,
+    timeline=with_a_pod_that_is_unwell,
+    checks=(nothing_moves, it_gives_up),
+    because=(it_is_emptied, nobody_notices),
+    predicted=Outcome.NOT_REPRODUCED,
+)
+
+careful_with_an_unwell_pod = Variant(
+    name="careful-with-an-unwell-pod",
+    role=Role.CAREFUL,
+    start=one_may_be_missing,
+    timeline=with_a_pod_that_is_unwell,
+    checks=(
+        it_is_emptied,
+        ready_as_the_budget_says(NODE),
+        nobody_notices,
+        no_session_fails(rate_below=0.05),
+        no_write_is_lost(),
+    ),
+    predicted=Outcome.PREVENTED,
 )
 
 scenario = Scenario(
@@ -99,7 +155,13 @@ scenario = Scenario(
     question="Do my safety settings keep the operator from working?",
     careless=careless,
     careful=careful,
-    proofs=(control, careful_without_spare),
+    proofs=(
+        control,
+        careful_without_spare,
+        careless_with_an_unwell_pod,
+        control_with_an_unwell_pod,
+        careful_with_an_unwell_pod,
+    ),
     load=Load(rate=60, seed=1),
     baseline=clean_traffic_and_a_pod_on(NODE, "v1"),
     baseline_s=20,

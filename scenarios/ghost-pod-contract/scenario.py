@@ -185,7 +185,7 @@ scenario = Scenario(
     baseline=clean_traffic_and_a_pod_on(NODE, "v2"),
     baseline_s=20,
     settle=quiet(10, within_s=60),
-    needs=("nodes", "node-agent"),
+    needs=("nodes", "node-agent", "operator"),
     card=Card(
         level=Level.DATABASE,
         rehearsal="keep one process of v2 connected, and ask `can-i-contract`",

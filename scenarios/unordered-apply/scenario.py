@@ -166,6 +166,7 @@ fresh_wait = Variant(
         nobody_answers(injected(install), first_ready_endpoint("v2")),
         it_serves_at_once,
         silent_after(fresh=first_ready_endpoint("v2"), keepalive=first_ready_endpoint("v2")),
+        no_write_is_lost(),
         never_restarted("v2"),
         is_never_reported_late(),
     ),

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import proof, proof_table
+from benchmarks import proof, proof_state, proof_table
 from benchmarks.proof import Proof
 from benchmarks.proof_state import Failure, Result, State
 from lab.errors import HistoryDamaged, InvalidValue, LabError
@@ -45,7 +45,7 @@ class Bench:
             wanted.append((loaded, (loaded.scenario.careless, loaded.scenario.careful)))
         store = places.Store(self.root / "runs", owner=self.owner)
         state = State.load(store.root / "proof-twin.json", owner=self.owner)
-        return Proof(self.root / "scenarios", tuple(wanted), self.times, state, store)
+        return Proof(self.root / "scenarios", tuple(wanted), self.times, state, store, "fake")
 
     def play(self, grounds: Grounds) -> Proof:
         made = self.proof()
@@ -290,3 +290,23 @@ def test_the_options_are_those_of_the_command() -> None:
     assert options.only == ["one", "two"]
     with pytest.raises(SystemExit):
         proof._options(["--budget", "soon"])
+
+
+def test_runs_on_another_clock_prove_nothing_here(bench: Bench) -> None:
+    made = bench.play(Grounds())
+    fast = replace(made, clock="fast")
+
+    assert fast.results() == ()
+    assert len(fast.left()) == len(NAMES) * bench.times
+    assert proof_state.title("sandbox", "honest") == "sandbox"
+    assert proof_state.title("sandbox", "fast") == "sandbox-fast"
+
+
+def test_a_table_of_shortened_timers_says_so_first() -> None:
+    where = {"stage": "sandbox", "distribution": "k3s", "clock": "fast", "version": None}
+    fast = replace(result(), where=where)
+
+    told = proof_table.render([fast], stage="sandbox", date="today", machine={"cores": "2"})
+
+    assert told.splitlines()[1].startswith("Timers of Kubernetes were shortened")
+    assert told.splitlines()[2].startswith("Stage: sandbox, k3s, fast.")

@@ -100,6 +100,7 @@ def test_a_request_is_told_soon_that_the_database_is_away_and_when_to_come_back(
     assert answer.status == 503
     assert answer.headers["retry-after"] == "1"
     assert answer.json()["error"].startswith(SHORT)
+    assert answer.json()["sqlstate"] == "08001"
     assert answer.json()["retryable"] is True
 
 

@@ -65,6 +65,22 @@ def test_a_pool_that_cannot_connect_says_why_and_stays_503() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["Connection refused", "connection timeout expired", "failed to resolve host 'postgres'"],
+)
+def test_a_database_that_was_not_reached_has_the_clients_own_code(text: str) -> None:
+    failure = explain(Reach(text).no_connection(0.2))
+
+    assert (failure.status, failure.sqlstate, failure.retryable) == (503, "08001", True)
+
+
+def test_a_refusal_in_words_that_nobody_knows_has_no_code() -> None:
+    failure = explain(Reach("no room in this inn", is_refusal=True).no_connection(0.2))
+
+    assert (failure.status, failure.sqlstate) == (503, None)
+
+
+@pytest.mark.parametrize(
     ("text", "code"),
     [
         ("sorry, too many clients already", "53300"),

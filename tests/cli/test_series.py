@@ -317,3 +317,22 @@ def test_a_time_is_read(text: str, seconds: float) -> None:
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="is no time"):
         read_time(text)
+
+
+def test_the_list_tells_how_long_each_takes_on_the_clock_that_is_asked_for(
+    folder: Path, tmp_path: Path
+) -> None:
+    def listed(*more: str) -> str:
+        given = ["scenario", "list", "--scenarios", str(folder), "--runs", str(tmp_path / "none")]
+        result = CliRunner().invoke(cli.app, [*given, *more], catch_exceptions=False)
+        assert result.exit_code == 0
+        return result.stdout
+
+    told = {each["name"]: each for each in json.loads(listed("--json", "--clock", "fast"))}
+
+    assert told["alpha"]["clock"] == "fast"
+    assert set(told["alpha"]["seconds"]) == {"sandbox", "twin"}
+    assert set(told["gamma"]["seconds"]) == {"sandbox"}
+    assert "twin" in listed()
+    with pytest.raises(BadInput, match="there is no clock 'slow'"):
+        listed("--clock", "slow")

@@ -104,3 +104,14 @@ def test_a_password_is_wrong_and_right_when_the_stage_says_so():
     assert not right.is_observed(requested(right, told))
     assert right.is_observed(requested(right, told | {"what": "right"}))
     assert recovered(wrong) == [("restore_secret", "v2")]
+
+
+def test_a_password_that_did_not_come_to_all_pods_is_not_believed():
+    wrong, right = WrongSecret("v2"), RightSecret("v2")
+    told = {"kind": "secret", "t": 150, "release": "v2", "what": "wrong", "unseen": ["chirps-1"]}
+
+    assert not wrong.is_observed(requested(wrong, told))
+    failure = "the password is wrong, and chirps-1 still have another"
+    assert wrong.failure(requested(wrong, told)) == failure
+    assert right.failure(requested(right, told)) is None
+    assert wrong.is_observed(requested(wrong, told | {"unseen": []}))

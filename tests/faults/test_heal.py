@@ -10,6 +10,7 @@ import lab.faults
 from lab.errors import LabError
 from lab.faults import (
     Ask,
+    DeletePod,
     Drain,
     HoldSession,
     Isolate,
@@ -39,6 +40,7 @@ from lab.stages.heal import heal
 from tests.faults.lines import Recorder, recovered
 
 FAULTS: tuple[Fault, ...] = (
+    DeletePod("n4"),
     Drain("n4"),
     HoldSession("report", "SELECT 1"),
     Isolate("n4"),

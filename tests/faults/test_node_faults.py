@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
-from lab.faults import Drain, Isolate, PowerOff, PowerOn, Rejoin, StartAgent, StopAgent
+from lab.faults import (
+    Ask,
+    DeletePod,
+    Drain,
+    Isolate,
+    PowerOff,
+    PowerOn,
+    Rejoin,
+    StartAgent,
+    StopAgent,
+)
 from lab.scenario import mistakes
 from lab.scenario.needs import Need
 from lab.scenario.stage import Fault
@@ -62,6 +72,17 @@ def test_a_database_is_cut_off_when_its_sampler_gets_no_answer():
     assert not healed.is_observed(requested(healed, unanswered(150)))
 
 
+def test_a_pod_is_deleted_when_it_is_on_its_way_out_or_gone():
+    fault = DeletePod("n4")
+    there = {"kind": "pod", "t": 150, "name": "a", "node": "n4", "type": "MODIFIED"}
+    there |= {"release": "v1", "ready": False, "restarts": 0}
+
+    assert fault.is_observed(requested(fault, there | {"terminating": True}))
+    assert fault.is_observed(requested(fault, there | {"type": "DELETED"}))
+    assert not fault.is_observed(requested(fault, there | {"terminating": False}))
+    assert not fault.is_observed(requested(fault, there | {"node": "n5", "terminating": True}))
+
+
 def drained(what: str, message: str = "") -> dict[str, Any]:
     return {"kind": "drain", "t": 150, "node": "n4", "what": what, "message": message}
 
@@ -82,13 +103,14 @@ def test_draining_is_seen_when_it_has_begun_and_fails_only_by_another_refusal():
         (Rejoin("n4"), ("rejoin", "n4", ("wait", False)), ("rejoin", "n4", ("wait", True))),
         (StopAgent("n4"), ("stop_agent", "n4"), ("start_agent", "n4", ("wait", True))),
         (PowerOff("n4"), ("power_off", "n4"), ("power_on", "n4", ("wait", True))),
+        (DeletePod("n4"), ("delete_pods_on", "n4"), None),
         (Drain("n4"), ("drain", "n4", ("timeout_s", 90)), ("uncordon", "n4")),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_each_asks_one_thing_and_takes_it_back(fault: Fault, asked: Any, back: Any):
     assert injected(fault) == [asked]
-    assert recovered(fault) == [back]
+    assert recovered(fault) == ([] if back is None else [back])
 
 
 @pytest.mark.parametrize(
@@ -100,7 +122,9 @@ def test_each_asks_one_thing_and_takes_it_back(fault: Fault, asked: Any, back: A
         (StartAgent("n4"), Need.NODE_AGENT),
         (PowerOff("n4"), Need.NODES),
         (PowerOn("n4"), Need.NODES),
+        (DeletePod("n4"), Need.NODES),
         (Drain("n4"), Need.EVICTION),
+        (Ask(("can-i-contract",)), Need.OPERATOR),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )

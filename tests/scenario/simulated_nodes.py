@@ -51,6 +51,8 @@ class NodesStage(SimulatedStage):
         self.dropped: int | None = None
         self.asked_times = 0
         self.desired_healthy = 0
+        self.policy = ""
+        self.spoilt: set[str] = set()
 
     # What the engine asks.
 
@@ -68,8 +70,10 @@ class NodesStage(SimulatedStage):
         self.desired_healthy = budget.get(
             "min_available", self.replicas - budget.get("max_unavailable", 0)
         )
+        self.policy = budget.get("unhealthy", "IfHealthyBudget")
         self.facts = {
             **self.facts,
+            "unhealthy_pods": self.policy,
             "grace_s": GRACE_S,
             "node_monitor_grace_s": self.grace_s,
             "node_monitor_grace_from": "controller manager",
@@ -146,6 +150,19 @@ class NodesStage(SimulatedStage):
         told = {"sentence": "", "sessions": [{"pod": pod, "release": "v2"} for pod in there]}
         self._write_own("answer", name=name, code=code, told=told)
 
+    def spoil_secret(self, release: str) -> None:
+        self.spoilt.add(release)
+        self._write_own("secret", release=release, what="wrong")
+
+    def restore_secret(self, release: str) -> None:
+        self.spoilt.discard(release)
+
+    def delete_pods_on(self, node: str) -> None:
+        for pod in self._on(node):
+            self._mark(pod)
+            self._replace(pod.release)
+            self._later(self.terminating_s, lambda pod=pod: self._end(pod))
+
     def drain(self, node: str, *, timeout_s: float) -> None:
         self.cordoned.add(node)
         self._write_own("drain", node=node, what="begun", message="")
@@ -186,7 +203,8 @@ class NodesStage(SimulatedStage):
     def _replace(self, release: str) -> None:
         new = Pod(f"chirps-{release}-{len(self.node_of)}", release)
         self._add(new)
-        self._later(self.startup_s, lambda: self._be_ready(new))
+        if release not in self.spoilt:
+            self._later(self.startup_s, lambda: self._be_ready(new))
 
     def _evict(self, node: str, deadline: int) -> None:
         """One round of a drain: ask for each pod, as kubectl does, and come back."""
@@ -198,7 +216,7 @@ class NodesStage(SimulatedStage):
             self._write_own("drain", node=node, what=what, message="")
             return
         for pod in [pod for pod in left if not pod.terminating]:
-            may = sum(p.ready for p in self.pods) > self.desired_healthy
+            may = self._may_go(pod)
             told = {"pod": pod.name, "node": node, "message": "" if may else "budget"}
             self._write_own("eviction", status=201 if may else 429, **told)
             if may:
@@ -206,6 +224,12 @@ class NodesStage(SimulatedStage):
                 self._replace(pod.release)
                 self._later(self.terminating_s, lambda pod=pod: self._end(pod))
         self._later(RETRY_S, lambda: self._evict(node, deadline))
+
+    def _may_go(self, pod: Pod) -> bool:
+        healthy = sum(p.ready for p in self.pods)
+        if pod.ready:
+            return healthy > self.desired_healthy
+        return self.policy == "AlwaysAllow" or healthy >= self.desired_healthy
 
     def _on(self, node: str) -> list[Pod]:
         return [p for p in self.pods if self.node_of[p.name] == node and not p.terminating]
@@ -231,7 +255,7 @@ class NodesStage(SimulatedStage):
 
     def _add(self, pod: Pod) -> None:
         free = [n for n in NODES if n not in self.agents_off | self.cordoned]
-        self.node_of[pod.name] = free[len(self.node_of) % len(free)]
+        self.node_of[pod.name] = min(free, key=lambda node: len(self._on(node)))
         self.alive[pod.name] = pod
         super()._add(pod)
         self._tell_sets()

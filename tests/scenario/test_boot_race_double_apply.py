@@ -80,6 +80,13 @@ def test_without_the_lock_and_with_damage_it_is_red_for_another_reason():
     assert not verdict("careful-without-lock", recorded=4, granted=40).as_predicted
 
 
+@pytest.mark.parametrize(("times", "outcome"), [(1, Outcome.PREVENTED), (2, Outcome.NOT_PREVENTED)])
+def test_the_lock_alone_is_enough_as_long_as_everybody_takes_it(times, outcome):
+    found = verdict("careful-by-lock-alone", recorded=times, granted=10 * times)
+
+    assert found.outcome is outcome, found.reasons
+
+
 def test_a_question_that_the_database_did_not_answer_proves_nothing():
     variant = SCENARIO.careless
     told = Told(SCENARIO, variant, rollout(), values={RECORDED: None, GRANTED: 20})

@@ -29,6 +29,9 @@ def stage(**truth: Any) -> NodesStage:
         ("careful", Outcome.PREVENTED),
         ("control", Outcome.NOT_REPRODUCED),
         ("careful-without-spare", Outcome.NOT_PREVENTED),
+        ("careless-with-an-unwell-pod", Outcome.REPRODUCED),
+        ("control-with-an-unwell-pod", Outcome.NOT_REPRODUCED),
+        ("careful-with-an-unwell-pod", Outcome.PREVENTED),
     ],
 )
 def test_each_form_comes_as_predicted(scenario: Scenario, variant: str, outcome: Outcome) -> None:
@@ -43,6 +46,48 @@ def test_a_refusal_is_computed_from_the_budget_that_was_read_back(scenario: Scen
     refused = next(each for each in verdict.checks if "refused" in each.name)
     assert refused.formula == "4 healthy pods - 4 that the budget wants = 0 that may go"
     assert refused.measured == 90 / 5
+
+
+def formula_of(scenario: Scenario, variant: str) -> str:
+    checks = verdict_of(scenario, variant, stage()).checks
+    return next(each.formula for each in checks if "refused" in each.name)
+
+
+def test_what_may_become_of_an_unwell_pod_follows_from_the_policy(scenario: Scenario) -> None:
+    kept = formula_of(scenario, "careless-with-an-unwell-pod")
+    let_go = formula_of(scenario, "control-with-an-unwell-pod")
+
+    told = "IfHealthyBudget lets it go while 4 others are healthy, and 3 are"
+    assert kept == f"the pod on n4 is not ready; {told}"
+    assert let_go == "the pod on n4 is not ready, and AlwaysAllow lets it go"
+
+
+def test_an_unwell_pod_that_is_kept_although_it_may_go_reproduces_nothing(
+    scenario: Scenario,
+) -> None:
+    stubborn = stage()
+    stubborn._may_go = lambda _pod: False  # type: ignore[method-assign]
+
+    verdict = verdict_of(scenario, "control-with-an-unwell-pod", stubborn)
+
+    assert verdict.outcome is Outcome.NOT_REPRODUCED
+    assert said(verdict)["evictions on n4 are refused"] is False
+
+
+def test_where_the_new_pod_gets_ready_nothing_is_proved(scenario: Scenario) -> None:
+    # The old pod is gone before the new one is ready: for a second that is what it looks like.
+    lucky = stage(terminating_s=1)
+    lucky.spoil_secret = lambda release: lucky._write_own(  # type: ignore[method-assign]
+        "secret", release=release, what="wrong"
+    )
+
+    verdict = verdict_of(scenario, "careless-with-an-unwell-pod", lucky)
+
+    assert verdict.outcome is Outcome.INVALID
+    assert any(
+        "until the only pod of the service on n4 runs and is not ready" in each
+        for each in verdict.reasons
+    )
 
 
 def test_refusals_that_the_budget_does_not_explain_reproduce_nothing(scenario: Scenario) -> None:

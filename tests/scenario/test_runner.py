@@ -442,6 +442,33 @@ def test_a_recovery_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch):
     assert any("two: not recovered within" in reason for reason in verdict.reasons)
 
 
+@dataclass
+class SlowNudge(Nudge):
+    """One whose recovery asks for time of its own."""
+
+    recovery_s: float = 60
+
+
+def test_a_fault_whose_recovery_takes_its_time_is_given_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(globals(), "BOUNDS", replace(BOUNDS, recovery_s=0.01))
+    began = threading.Event()
+    slow = SlowNudge(on_recover=lambda: bool(began.wait(0.1)))
+
+    verdict = Play(scenario_of(slow)).run()
+
+    assert verdict.outcome is not Outcome.INVALID
+
+
+def test_a_recovery_that_outlasts_its_own_time_is_told_with_it():
+    forever = threading.Event()
+    slow = SlowNudge(recovery_s=0.02, on_recover=lambda: bool(forever.wait()))
+
+    verdict = Play(scenario_of(slow)).run()
+    forever.set()
+
+    assert any("not recovered within 0.02 s" in reason for reason in verdict.reasons)
+
+
 def test_a_lost_observer_makes_the_run_invalid():
     play = Play(scenario_of(Nudge("one", lasting=True)))
 

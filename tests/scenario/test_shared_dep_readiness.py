@@ -142,6 +142,29 @@ def test_the_careful_way_with_the_careless_probe_goes_red_for_that_reason():
     assert "unharmed: page" in failed(found)
 
 
+def rolled_out(first: float) -> list[Life]:
+    """From `first` on: each new pod takes an old one's place two seconds after it got ready."""
+    begin = [first + 3 * number for number in range(4)]
+    old = [Life(f"v1-{n}", "v1", ((-10, at + 2),), gone=at + 3) for n, at in enumerate(begin)]
+    new = [Life(f"v1b-{n}", "v1b", ((at, NEVER),), made=at - 1) for n, at in enumerate(begin)]
+    return [*old, *new]
+
+
+def test_a_rollout_that_waits_for_the_database_harms_nobody():
+    found = verdict("careful-with-a-rollout-meanwhile", rolled_out(BACK + 2), away())
+
+    assert found.outcome is Outcome.PREVENTED, found.reasons
+
+
+def test_a_rollout_that_takes_old_pods_out_meanwhile_is_not_prevented():
+    pods = [each for each in rolled_out(BACK + 2) if each.name != "v1-3"]
+
+    found = verdict("careful-with-a-rollout-meanwhile", pods, away())
+
+    assert found.outcome is Outcome.NOT_PREVENTED
+    assert "every pod stays in the Service" in failed(found)
+
+
 def test_no_pod_tells_anything_of_connections_that_were_refused():
     found = verdict("careless", leaving(), away())
 

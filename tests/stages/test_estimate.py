@@ -6,6 +6,7 @@ import pytest
 
 from lab.paths import Paths
 from lab.scenario.model import Variant
+from lab.stages import choice
 from lab.stages.estimate import PACES, Estimates, guess, measured
 from lab.store import Store
 from tests.scenario.histories import half_migrated_rename
@@ -27,7 +28,9 @@ def play(store: Store, *variants: Variant, grounds: Grounds) -> list[float]:
 def test_the_median_of_earlier_runs_counts(store: Store) -> None:
     walls = [play(store, grounds=Grounds())[0] for _ in range(3)]
 
-    told = Estimates(store, "twin").seconds(scenario().scenario, [scenario().scenario.careless])
+    told = Estimates.at(Grounds().place, store).seconds(
+        scenario().scenario, [scenario().scenario.careless]
+    )
 
     assert told == pytest.approx(sorted(walls)[1])
 
@@ -35,27 +38,29 @@ def test_the_median_of_earlier_runs_counts(store: Store) -> None:
 def test_a_run_that_proved_nothing_ended_early_and_is_no_measure(store: Store) -> None:
     play(store, grounds=Grounds([dirty]))
 
-    assert measured(store, "twin", "nudged") == {}
+    assert measured(store, "nudged", stage="twin", clock="fake") == {}
 
 
 def test_another_stage_is_no_measure(store: Store) -> None:
     play(store, grounds=Grounds())
 
-    assert set(measured(store, "twin", "nudged")) == {"careless"}
-    assert measured(store, "sandbox", "nudged") == {}
+    assert set(measured(store, "nudged", stage="twin", clock="fake")) == {"careless"}
+    assert measured(store, "nudged", stage="sandbox", clock="fake") == {}
 
 
 def test_another_clock_is_no_measure(store: Store) -> None:
     play(store, grounds=Grounds())
 
-    assert set(measured(store, "twin", "nudged", clock="fake")) == {"careless"}
-    assert measured(store, "twin", "nudged", clock="fast") == {}
+    told = scenario().scenario
+    fast = Estimates(store, "twin", "fast").seconds(told, [told.careless])
+    assert fast == guess(told, told.careless, "twin")
+    assert fast != Estimates.at(Grounds().place, store).seconds(told, [told.careless])
 
 
 def test_a_variant_that_was_never_played_is_guessed(store: Store) -> None:
     told = scenario().scenario
 
-    assert Estimates(store, "twin").seconds(told, [told.careful]) == guess(
+    assert Estimates.at(Grounds().place, store).seconds(told, [told.careful]) == guess(
         told, told.careful, "twin"
     )
 
@@ -71,3 +76,20 @@ def test_the_twin_is_guessed_to_be_quicker_than_nodes() -> None:
     rename = half_migrated_rename()
 
     assert guess(rename, rename.careless, "twin") < guess(rename, rename.careless, "sandbox")
+
+
+def test_what_a_scenario_takes_is_told_for_each_stage_by_its_own_clock(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def measured(_store: Store, _name: str, *, stage: str, clock: str) -> dict[str, float]:
+        asked.append((stage, clock))
+        return {"careless": 40.0, "careful": 50.0}
+
+    monkeypatch.setattr("lab.stages.estimate.measured", measured)
+
+    told = choice.takes(store, half_migrated_rename(), "fast")
+
+    assert told == {"sandbox": 90, "twin": 90}
+    assert asked == [("sandbox", "fast"), ("twin", "short")]

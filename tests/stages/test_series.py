@@ -25,7 +25,7 @@ class Played:
         self.grounds = grounds
         self.loaded = loaded
         self.cases: list[Case] = []
-        self.estimates = Estimates(store, "twin")
+        self.estimates = Estimates(store, "twin", "fake")
 
     def play(self, *, rounds: int = 1, budget_s: float | None = None, **how: Any) -> "Played":
         time = self.grounds.time

@@ -8,6 +8,7 @@ import pytest
 
 from lab.errors import InvalidValue
 from lab.faults import (
+    DeletePod,
     Drain,
     HoldSession,
     Isolate,
@@ -230,8 +231,24 @@ def test_a_wrong_password_keeps_new_pods_from_the_database(rehearsal: Rehearsal)
     assert not is_rolled_out(rehearsal, "v1b", within_s=20)
     take_back(rehearsal, wrong)
 
-    # The kubelet renews the file in a pod that runs within a minute or two.
-    assert is_rolled_out(rehearsal, "v1b", within_s=240)
+    # The file is right at once, and read when the startup probe has had its minute.
+    assert is_rolled_out(rehearsal, "v1b", within_s=180)
+
+
+def test_a_password_that_is_made_wrong_is_so_in_the_pods_that_run(rehearsal: Rehearsal) -> None:
+    wrong = WrongSecret("v1")
+
+    rehearsal.inject(wrong, within_s=30)
+    take_back(rehearsal, wrong)
+
+    assert [event["unseen"] for event in rehearsal.history.of("secret")] == [[], [], []]
+    assert rehearsal.serves()
+
+
+def test_a_pod_that_is_deleted_is_replaced(rehearsal: Rehearsal) -> None:
+    rehearsal.inject(DeletePod("n4"))
+
+    assert rehearsal.wait(lambda: deployment(rehearsal)["available"] == 4, within_s=60)
 
 
 def test_the_database_is_cut_off_and_found_again(served: Served, rehearsal: Rehearsal) -> None:
