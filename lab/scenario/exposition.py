@@ -85,10 +85,13 @@ class Watched:
         self._first: Look | None = Look() if new else None
         self._last = Look()
         self._more: dict[Series, float] = {}
-        self.looks = 0
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it is known what it began from."""
+        return self._first is not None
 
     def take(self, look: Look) -> None:
-        self.looks += 1
         if self._first is None:
             self._first = look
         else:

@@ -29,6 +29,7 @@ from lab.scenario.traffic import Request
 ALARMS_WAIT_S = 900.0
 FIRST_ERROR, CHANGE = "first user error", "beginning of the change"
 COMMAND, ANSWER, ENDPOINTS, LOG = "command", "answer", "endpoints", "log"
+STARTING = "endpoint=startupz"
 STATES = ("condition", "node", "job", ENDPOINTS)
 """Sources that usual alarms watch."""
 
@@ -138,9 +139,12 @@ def _told(request: Request) -> str:
 
 
 def _log_lines(history: History) -> Iterator[Signal]:
-    """What pods have warned of; the same message of all pods of a release is one signal."""
+    """What pods have warned of; the same message of all pods of a release is one signal.
+
+    But that they have not started yet, which every rollout has.
+    """
     for line in history.of("log"):
-        if line["level"] in log_lines.LOUD:
+        if line["level"] in log_lines.LOUD and STARTING not in line["text"].split():
             what = " ".join(filter(None, (line["release"], line["text"])))
             yield Signal(line["t"], what, line["last"], what, times=line["count"])
 

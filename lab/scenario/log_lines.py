@@ -108,14 +108,24 @@ def _text_of(said: Mapping[str, Any], line: str) -> str:
     """Return the message in one line: the event, and what was told with it."""
     if not said:
         return _cut(line.strip())
-    told = (f"{name}={_show(value)}" for name, value in said.items() if _is_told(name, value))
+    # In one order, since a program may write its fields in another one each time it is started.
+    known = {name: _lasting(value) for name, value in sorted(said.items())}
+    told = (f"{name}={_show(value)}" for name, value in known.items() if _is_told(name, value))
     cause = str(said.get("trace") or "").strip().rpartition("\n")[2]
     return _cut(" ".join(filter(None, (str(said.get("event") or ""), *told, cause))))
 
 
+def _lasting(value: object) -> object:
+    """Leave out fractions: times that were measured, which make each line another message."""
+    if isinstance(value, list):
+        return [_lasting(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _lasting(each) for key, each in value.items() if not isinstance(each, float)}
+    return None if isinstance(value, float) else value
+
+
 def _is_told(name: str, value: object) -> bool:
-    # A fraction is a time that was measured, and would make each line another message.
-    return name not in _LEFT_OUT and value is not None and not isinstance(value, float)
+    return name not in _LEFT_OUT and value is not None
 
 
 def _show(value: object) -> str:

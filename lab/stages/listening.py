@@ -105,8 +105,9 @@ class Listener:
                 self._see_pod(event)
             elif event["kind"] == "endpoints":
                 self._see_addresses(event["endpoints"])
+        # After all lines: where a pod is reached may be told by a later one.
         for pod in self._pods.values():
-            if pod.terminating and not pod.is_gone and self._is_due(pod):
+            if not pod.is_gone and self._is_due(pod):
                 self._ask(pod)
 
     def finish(self, *, bound_s: float = BOUND_S) -> list[Pod]:
@@ -124,8 +125,11 @@ class Listener:
         self._workers.shutdown(wait=False, cancel_futures=True)
 
     def _is_due(self, pod: Pod) -> bool:
+        """Tell whether its counters are to be seen for the first time, or it is about to go."""
         if pod.is_asked:
             return False
+        if not pod.terminating:
+            return pod.asked is None and pod.serves and not pod.watched.has_begun
         return pod.asked is None or self._clock() - pod.asked >= AGAIN_AFTER_S
 
     def _see_pod(self, event: Event) -> None:
@@ -135,8 +139,6 @@ class Listener:
         if pod is None:
             pod = self._pods[event["name"]] = _new_pod(event)
         pod.see(event)
-        if pod.serves and event["type"] == LISTED and pod.asked is None:
-            self._ask(pod)
 
     def _see_addresses(self, endpoints: Sequence[Mapping[str, Any]]) -> None:
         for each in endpoints:
@@ -152,8 +154,10 @@ class Listener:
         ends = pod.terminating or self._is_over
         if pod.serves and not pod.is_gone:
             with contextlib.suppress(LabError, OSError, ValueError):
-                pod.watched.take(exposition.read(self._way.metrics(pod)))
-                pod.is_counted = ends
+                look = exposition.read(self._way.metrics(pod))
+                # Without an earlier look it is not known what it had counted before.
+                pod.is_counted = ends and pod.watched.has_begun
+                pod.watched.take(look)
         if self._is_over or (ends and not self._way.logs_stay):
             with contextlib.suppress(LabError, OSError, ValueError):
                 self._take_log(pod)

@@ -1,6 +1,7 @@
 """The way to a twin's pods: files that all their containers wrote, and a port on loopback."""
 
 import http.client
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -25,14 +26,16 @@ class TwinWay:
         return True
 
     def log(self, pod: Pod, since_s: float) -> Sequence[Entry]:
-        """Return all of it: the lines tell themselves when they were written."""
+        """Return all of it. Lines of the service tell themselves when they were written; those of
+        a migration do not, and have the time at which it ended."""
         return list(islice(self._lines(pod), MOST_LINES))
 
     def _lines(self, pod: Pod) -> Iterator[Entry]:
         for path in self._files(pod):
             with path.open("rb") as written:
+                ended_s = None if pod.serves else os.fstat(written.fileno()).st_mtime
                 while line := written.readline(LONGEST_LINE):
-                    yield None, line.decode(errors="replace")
+                    yield ended_s, line.decode(errors="replace")
 
     def _files(self, pod: Pod) -> list[Path]:
         """Return one file of a Job's pod, and one for each container of the service's."""

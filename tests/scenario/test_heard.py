@@ -31,6 +31,7 @@ def listened(what: str, detail: str = "") -> Line:
     return {"kind": "heard", "t": HURT, "what": what, "whole": not detail, "detail": detail}
 
 
+STARTING = log("request endpoint=startupz method=GET status=503")
 LISTENED = (listened("logs"), listened("metrics"))
 
 
@@ -163,7 +164,7 @@ def test_the_verdict_does_not_depend_on_what_pods_told():
 
 
 def test_warnings_are_signals_that_wake_nobody_and_the_same_of_all_pods_is_one():
-    of = history(log(FAILED), log(FAILED, count=5), log("applied version=6", level=""))
+    of = history(log(FAILED), log(FAILED, count=5), log("applied version=6", level=""), STARTING)
     window = figures.window_of(of)
 
     kept = ledger.keep(of, window, traffic.failures(of, window))

@@ -27,9 +27,25 @@ def test_lines_that_differ_in_a_measured_time_only_are_one_message():
     said = of(line(1, **FAILED, ms=1.5), line(3, **FAILED, ms=7.25), line(2, **FAILED)).said
 
     assert [(each.text, each.count) for each in said] == [
-        ("request endpoint=list_chirps status=500 sqlstate=42703", 3)
+        ("request endpoint=list_chirps sqlstate=42703 status=500", 3)
     ]
     assert (said[0].level, said[0].first_s) == ("warning", NOON_S + 1.25)
+
+
+def test_fields_are_told_in_one_order_whatever_order_they_are_written_in():
+    backwards = dict(reversed(FAILED.items()))
+
+    (said,) = of(line(1, **FAILED), line(2, **backwards)).said
+
+    assert said.count == 2
+
+
+def test_fractions_are_left_out_of_lists_as_well():
+    done = {"event": "done", "version": 6, "applied": [{"version": 6, "seconds": 0.01}]}
+
+    (said,) = of((NOON_S, json.dumps(done))).said
+
+    assert said.text == 'done applied=[{"version": 6}] version=6'
 
 
 def test_what_is_no_warning_is_kept_where_it_names_a_version_or_a_sqlstate():
@@ -41,7 +57,7 @@ def test_what_is_no_warning_is_kept_where_it_names_a_version_or_a_sqlstate():
     ).said
 
     assert [each.text for each in kept] == [
-        "schema version schema=6 before=5",
+        "schema version before=5 schema=6",
         "retrying sqlstate=55P03",
     ]
 

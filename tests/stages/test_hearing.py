@@ -132,6 +132,27 @@ def test_a_pod_that_was_gone_before_it_could_be_asked_is_named(play):
     assert metrics["detail"] == "pods that ended before they could be asked: a"
 
 
+def test_a_pod_is_asked_when_its_address_is_known_which_a_later_line_tells(play, way):
+    class Where(Pods):
+        def metrics(self, pod: Pod) -> str:
+            self.asked.append((str(pod.address), pod.name))
+            return ""
+
+    play.listener._way = where = Where()
+    there = {"pod": "a", "address": "127.0.0.1:1", "ready": True}
+    play.see(pod(kind="LISTED"), {"kind": "endpoints", "t": 0, "endpoints": [there]})
+
+    assert where.asked == [("127.0.0.1:1", "a")]
+
+
+def test_counters_of_which_the_beginning_is_not_known_are_missing(play, way):
+    way.silent.add("a")
+    play.see(pod(kind="LISTED"))
+    way.silent.clear()
+
+    assert [each["whole"] for each in play.end()["heard"]] == [True, False]
+
+
 def test_the_counters_of_a_container_that_ended_by_itself_are_missing(play):
     play.see(pod(kind="LISTED"), pod(restarts=1))
 
@@ -197,9 +218,10 @@ def test_a_twins_pod_has_a_file_for_each_container(tmp_path):
     way, play = TwinWay(tmp_path), Play(Pods())
     play.see(pod(kind="ADDED", restarts=2), pod("m", app="migrate"))
 
-    lines = [[text for _, text in way.log(each, 0)] for each in play.listener._pods.values()]
+    service, migration = (way.log(each, 0) for each in play.listener._pods.values())
 
-    assert lines == [["one\n", "\ufffd\n", "two\n"], ["three\n"]]
+    assert service == [(None, "one\n"), (None, "\ufffd\n"), (None, "two\n")]
+    assert migration == [((tmp_path / "m.log").stat().st_mtime, "three\n")]
 
 
 def test_the_kubelets_time_is_split_from_the_line():
