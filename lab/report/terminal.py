@@ -135,9 +135,10 @@ def _owed(view: View) -> Iterator[_Line]:
     yield _Line("")
     yield _Line("what is owed to whoever is called", "bold")
     for label, listed in (
-        ("rehearse", card.rehearsal),
-        ("together", card.together),
-        ("I owe", card.owed),
+        ("page", view.guide.page),
+        ("slowify", card.rehearsal),
+        ("simplify", card.together),
+        ("amplify", card.owed),
         ("safe", view.guide.safe),
         ("unsafe", view.guide.unsafe),
     ):

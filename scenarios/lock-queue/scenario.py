@@ -142,7 +142,7 @@ scenario = Scenario(
     settle=quiet(10, within_s=60),
     card=Card(
         level=Level.DATABASE,
-        rehearsal="run the migration on a seeded copy while a SELECT of 30 s reads the table",
+        rehearsal="run the migration on a seeded copy while a long SELECT reads the table",
         together=(
             "the migration, and every session that reads the table just then",
             "one pool of connections for all endpoints, whichever table they need",

@@ -106,9 +106,11 @@ def test_it_says_from_what_log_and_metric_were_judged():
     assert "log and metric: inferred from the answers" in text_of(card=FILLED)
 
 
-def test_the_terminal_shows_what_is_safe_and_what_is_not():
+def test_the_terminal_shows_what_was_told_and_what_is_safe_and_what_is_not():
     text = text_of(card=FILLED)
 
+    assert "\n  amplify    errors by release" in text
+    assert "\n  page       " in text
     assert "\n  safe       " in text
     assert "\n  unsafe     " in text
 

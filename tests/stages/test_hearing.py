@@ -4,14 +4,16 @@ import json
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from lab.errors import ClusterUnreachable
+from lab.errors import ClusterUnreachable, RequestRefused
+from lab.kube.client import Client
 from lab.scenario.events import problem_with
+from lab.scenario.exposition import Watched
 from lab.scenario.log_lines import Entry
-from lab.stages.cluster_listening import entry_of
+from lab.stages.cluster_listening import ClusterWay, entry_of
 from lab.stages.hearing import told
 from lab.stages.listening import AGAIN_AFTER_S, Listener, Pod
 from lab.stages.twin_listening import TwinWay
@@ -228,3 +230,53 @@ def test_the_kubelets_time_is_split_from_the_line():
     assert entry_of("2026-01-31T12:00:01.123456789Z Error: x") == (SINCE_S + 1.123456, "Error: x")
     assert entry_of("2026-01-31T14:00:01+02:00 x") == (SINCE_S + 1, "x")
     assert entry_of("no time") == (None, "no time")
+
+
+@dataclass
+class Api:
+    """An API server that has these logs, under what is asked with the path."""
+
+    logs: dict[str, str]
+    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+
+    def text(self, path: str, query: Any = ()) -> str:
+        self.asked.append((path, dict(query)))
+        which = "previous" if "previous" in dict(query) else "current"
+        if which not in self.logs:
+            raise RequestRefused("previous terminated container not found", status=400)
+        return self.logs[which]
+
+
+def restarted(restarts: int) -> Pod:
+    return Pod("a", "chirps", "v1", Watched(new=True), restarts=restarts)
+
+
+def texts(api: Api, pod: Pod, since_s: float = SINCE_S) -> list[str]:
+    return [text for _, text in ClusterWay(cast(Client, api)).log(pod, since_s)]
+
+
+def test_a_cluster_is_asked_for_the_container_before_as_well_when_there_was_one():
+    api = Api({"previous": "2026-01-31T12:00:01Z one", "current": "2026-01-31T12:00:02Z two"})
+
+    assert texts(api, restarted(0)) == ["two"]
+    assert texts(api, restarted(1)) == ["one", "two"]
+
+
+def test_a_container_before_that_is_forgotten_is_no_failure_and_a_pod_that_is_gone_is():
+    assert texts(Api({"current": "2026-01-31T12:00:02Z two"}), restarted(1)) == ["two"]
+    with pytest.raises(RequestRefused):
+        texts(Api({}), restarted(0))
+
+
+def test_what_a_cluster_answers_again_is_left_out():
+    api = Api({"current": "2026-01-31T12:00:01.2Z one\n2026-01-31T12:00:01.4Z two"})
+
+    assert texts(api, restarted(0), SINCE_S + 1.3) == ["two"]
+    assert api.asked[0][1]["sinceTime"] == "2026-01-31T12:00:01Z"
+
+
+def test_the_counters_of_a_clusters_pod_come_by_the_proxy_of_the_api_server():
+    api = Api({"current": "x 1"})
+
+    assert ClusterWay(cast(Client, api)).metrics(restarted(0)) == "x 1"
+    assert api.asked[0][0].endswith("/pods/a:8080/proxy/metrics")
