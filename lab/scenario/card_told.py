@@ -8,8 +8,7 @@ Of a run in which the stage heard no pods, log and metric are inferred from the 
 (`lab.scenario.card_inferred`).
 """
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from lab.scenario import card_inferred, heard, rollouts
 from lab.scenario.card import EXIT_CODE, LOG, METRIC, NEARLY_ALL, NEXT, NOTHING_FAILED, Told
@@ -31,46 +30,51 @@ def told(history: History, window: Window, failed: Sequence[Request]) -> tuple[T
 
 
 def _log(said: Sequence[Message], failed: Sequence[Request]) -> Told:
-    if not failed:
-        return Told(LOG, None, NOTHING_FAILED)
-    left, kinds = heard.unexplained(failed, lambda kind: bool(heard.explained_by(said, kind)))
-    if left > (1 - NEARLY_ALL) * len(failed):
-        loudest = next((each for each in said if each.is_loud), None)
-        others = f"; it says {_show(loudest)}" if loudest else "; it says nothing at all"
-        return Told(
-            LOG, False, f"no cause of {left} of {len(failed)} failures, {_of(kinds)}{others}"
-        )
-    best = heard.explained_by(said, _most_frequent(failed))
-    return Told(LOG, True, _show(best) if best else "")
+    def explain(kind: Kind) -> str | None:
+        found = heard.explained_by(said, kind)
+        return _show(found) if found else None
+
+    loudest = next((each for each in said if each.is_loud), None)
+    else_ = f"; it says {_show(loudest)}" if loudest else "; it says nothing at all"
+    return _judge(LOG, failed, explain, else_)
 
 
 def _show(message: Message) -> str:
     return f"{message.text} ({message.release or 'no release'}, {message.count} times)"
 
 
-def _of(kinds: Sequence[Kind]) -> str:
-    """Name the most frequent kind of failure."""
-    release, sqlstate = kinds[0]
+def _metric(found: Sequence[Moved], failed: Sequence[Request]) -> Told:
+    def explain(kind: Kind) -> str | None:
+        moved = heard.counted_by(found, kind)
+        return f"{moved.shown} of {moved.release}, +{moved.more:g}" if moved else None
+
+    return _judge(METRIC, failed, explain)
+
+
+def _judge(
+    way: str, failed: Sequence[Request], explain: Callable[[Kind], str | None], else_: str = ""
+) -> Told:
+    """Tell whether nearly all failures are explained, with the explanation of the most frequent.
+
+    `else_` is what is added where they are not.
+    """
+    if not failed:
+        return Told(way, None, NOTHING_FAILED)
+    explained = [(kind, many, explain(kind)) for kind, many in heard.kinds(failed)]
+    open_ = [(kind, many) for kind, many, said in explained if said is None]
+    left = sum(many for _, many in open_)
+    if left > (1 - NEARLY_ALL) * len(failed):
+        return Told(
+            way, False, f"no cause of {left} of {len(failed)} failures, {_name(open_[0][0])}{else_}"
+        )
+    return Told(way, True, next(said for _, _, said in explained if said is not None))
+
+
+def _name(kind: Kind) -> str:
+    release, sqlstate = kind
     if release is None:
         return "answered by nobody"
     return f"{release} {sqlstate or 'without SQLSTATE'}"
-
-
-def _most_frequent(failed: Sequence[Request]) -> Kind:
-    kinds = Counter((each.release, each.sqlstate or None) for each in failed)
-    return kinds.most_common(1)[0][0]
-
-
-def _metric(found: Sequence[Moved], failed: Sequence[Request]) -> Told:
-    if not failed:
-        return Told(METRIC, None, NOTHING_FAILED)
-    left, kinds = heard.unexplained(failed, lambda kind: bool(heard.counted_by(found, kind)))
-    if left > (1 - NEARLY_ALL) * len(failed):
-        return Told(
-            METRIC, False, f"none names the cause of {left} of {len(failed)} failures, {_of(kinds)}"
-        )
-    best = heard.counted_by(found, _most_frequent(failed))
-    return Told(METRIC, True, f"{best.shown} of {best.release}, +{best.more:g}" if best else "")
 
 
 def _next_step(

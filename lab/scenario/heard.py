@@ -11,7 +11,7 @@ either is missing. Which failures a message explains follows from what the failu
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,13 +121,9 @@ def _moved(line: Mapping[str, Any]) -> Moved:
     return Moved(line["release"], line["name"], labels, line["before"], line["after"])
 
 
-def unexplained(
-    failed: Sequence[Request], explains: Callable[[Kind], bool]
-) -> tuple[int, tuple[Kind, ...]]:
-    """Return how many failures nothing explains, and their kinds, the most frequent first."""
-    kinds = Counter((each.release, each.sqlstate or None) for each in failed)
-    left = [(kind, many) for kind, many in kinds.most_common() if not explains(kind)]
-    return sum(many for _, many in left), tuple(kind for kind, _ in left)
+def kinds(failed: Sequence[Request]) -> tuple[tuple[Kind, int], ...]:
+    """Return the kinds of failure with how many there were of each, the most frequent first."""
+    return tuple(Counter((each.release, each.sqlstate or None) for each in failed).most_common())
 
 
 def explained_by(said: Iterable[Message], kind: Kind) -> Message | None:
@@ -145,7 +141,7 @@ def counted_by(found: Iterable[Moved], kind: Kind) -> Moved | None:
     """Return the counter that names release and SQLSTATE of failures of this kind."""
     release, sqlstate = kind
     for each in found:
-        if release == each.release and sqlstate and sqlstate == each.sqlstate and each.more > 0:
+        if release == each.release and sqlstate and sqlstate == each.sqlstate:
             return each
     return None
 
