@@ -14,7 +14,10 @@ from lab.scenario.ledger import Ledger, Row, Wakes
 from lab.scenario.verdict import Verdict
 
 MOST_ROWS = 30
-"""Of each way of telling the first is there; of very many ways the earliest."""
+"""Of very many signals those that wake somebody are there, and of the others the earliest."""
+
+UNKNOWN_HOW = "inferred from the answers"
+"""Of runs that were stored before stages listened to pods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,13 @@ class LedgerLine:
 
 @dataclass(frozen=True, slots=True)
 class LedgerView:
-    """`since` is what times are reckoned from, `woken` a sentence."""
+    """`since` is what times are reckoned from, `woken` a sentence; `left_out` signals are more
+    than there is room for."""
 
     since: str
     woken: str
     lines: tuple[LedgerLine, ...]
+    left_out: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +53,11 @@ class ToldLine:
 
 @dataclass(frozen=True, slots=True)
 class CardView:
-    """`told` is judged; all else is what the scenario says, and empty where it says nothing."""
+    """`told` is judged, `heard` says from what; all else is what the scenario says, and empty
+    where it says nothing."""
 
     told: tuple[ToldLine, ...]
+    heard: str
     way_back: str
     rehearsal: tuple[Paragraph, ...]
     together: tuple[Paragraph, ...]
@@ -62,10 +69,12 @@ def ledger_of(verdict: Verdict | None) -> LedgerView | None:
     if verdict is None or verdict.ledger is None:
         return None
     ledger = verdict.ledger
+    loudest = sorted(ledger.rows, key=lambda row: row.wakes is Wakes.NOBODY)[:MOST_ROWS]
     return LedgerView(
         since=clean(ledger.since),
         woken=_woken(ledger),
-        lines=tuple(map(_line, ledger.rows[:MOST_ROWS])),
+        lines=tuple(_line(row) for row in ledger.rows if row in loudest),
+        left_out=len(ledger.rows) - len(loudest),
     )
 
 
@@ -94,6 +103,7 @@ def card_of(verdict: Verdict | None) -> CardView | None:
     card = filled.card
     return CardView(
         told=tuple(ToldLine(clean(t.way), _mark(t.ok), clean(t.says)) for t in filled.told),
+        heard=clean(filled.heard or UNKNOWN_HOW),
         way_back=_way_back(filled),
         rehearsal=prose.items([f"{card.level.value}: {card.rehearsal}"]) if card else (),
         together=prose.items(card.together) if card else (),

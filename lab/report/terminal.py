@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab.report import words
-from lab.report.telling import CardView, LedgerView, plain
+from lab.report.telling import CardView, LedgerLine, LedgerView, plain
 from lab.report.view import CheckRow, VariantView, View
 from lab.scenario.verdict import Outcome
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 WIDTH = 100
 _INDENT = "  "
 _TOP_SIGNATURES = 3
-_TOP_SIGNALS = 5
 _LEAST_REMARK = 45
 
 
@@ -49,7 +48,7 @@ def _lines(view: View, page: str) -> Iterator[_Line]:
     for variant in view.variants:
         yield from _variant(variant)
     yield from _figures(view.variants)
-    yield from _owed(view.variants)
+    yield from _owed(view)
     if page:
         yield _Line("")
         yield _Line(f"report: {page}")
@@ -105,16 +104,19 @@ def _variant(variant: VariantView) -> Iterator[_Line]:
 
 
 def _ledger(name: str, ledger: LedgerView) -> Iterator[_Line]:
-    """Show what wakes somebody, and of all else what came first."""
     yield from _wrapped(f"signals from the {ledger.since}; {ledger.woken}", f"{name}: ", "bold")
-    loudest = sorted(ledger.lines, key=lambda each: not each.is_loud)[:_TOP_SIGNALS]
-    width = max(len(each.wakes) for each in loudest)
-    for each in (line for line in ledger.lines if line in loudest):
-        start = f"{each.when:>9}  wakes {each.wakes:<{width}}  "
-        yield from _wrapped(f"{each.what} ({each.count} x)", start)
-    more = len(ledger.lines) - len(loudest)
-    if more > 0:
-        yield _Line(f"{'':>9}  and {words.times(more, 'other signal')}", "dim")
+    wakes = max(len(each.wakes) for each in ledger.lines)
+    source = max(len(each.source) for each in ledger.lines)
+    for each in ledger.lines:
+        start = f"{each.when:>9}  wakes {each.wakes:<{wakes}}  {each.source:<{source}}  "
+        yield from _wrapped(f"{each.what} ({each.count} x{_lasting(each)})", start)
+    if ledger.left_out:
+        yield _Line(f"{'':>9}  and {words.times(ledger.left_out, 'other signal')}", "dim")
+
+
+def _lasting(line: LedgerLine) -> str:
+    """Say how long a signal told; what is over at once needs no word."""
+    return "" if line.lasts == words.seconds(0) else f", lasts {line.lasts}"
 
 
 def _card(name: str, card: CardView) -> Iterator[_Line]:
@@ -122,19 +124,23 @@ def _card(name: str, card: CardView) -> Iterator[_Line]:
     for each in card.told:
         yield from _wrapped(each.says, f"{_INDENT}{each.way:<9}  {each.mark:<15}  ")
     yield from _wrapped(card.way_back, f"{_INDENT}{'undo':<9}  ")
+    yield from _wrapped(f"log and metric: {card.heard}", _INDENT, "dim")
 
 
-def _owed(variants: Sequence[VariantView]) -> Iterator[_Line]:
+def _owed(view: View) -> Iterator[_Line]:
     """Show what the scenario says of itself: the same in each of its variants."""
-    card = next((each.card for each in variants if each.card and each.card.owed), None)
+    card = next((each.card for each in view.variants if each.card and each.card.owed), None)
     if card is None:
         return
     yield _Line("")
     yield _Line("what is owed to whoever is called", "bold")
     for label, listed in (
-        ("rehearse", card.rehearsal),
-        ("together", card.together),
-        ("I owe", card.owed),
+        ("page", view.guide.page),
+        ("slowify", card.rehearsal),
+        ("simplify", card.together),
+        ("amplify", card.owed),
+        ("safe", view.guide.safe),
+        ("unsafe", view.guide.unsafe),
     ):
         for text in listed:
             yield from _wrapped(plain(text), f"{_INDENT}{label:<9}  ")

@@ -12,6 +12,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
 
+LOG, NEXT, METRIC, EXIT_CODE = "log line", "next step", "metric", "exit code"
+"""Ways of telling."""
+
+NEARLY_ALL = 0.95
+"""A way has told when it did so of this share of all failures."""
+
+NOTHING_FAILED = "nothing failed, so there was nothing to tell"
+
 
 class Level(StrEnum):
     """Where a failure can be seen, the cheapest first."""
@@ -60,13 +68,15 @@ class Filled:
     """A card that was filled in for one run. `card` is None where the scenario has none.
 
     `steps` are the changes of the variant, and `returns` how many of them come before the first
-    that cannot be taken back alone: as many as there are where each can.
+    that cannot be taken back alone: as many as there are where each can. `heard` says whether
+    pods were listened to, and what of it is missing; None where that was stored by nobody.
     """
 
     told: tuple[Told, ...]
     card: Card | None
     steps: int
     returns: int
+    heard: str | None = None
 
     @classmethod
     def from_json(cls, filled: Mapping[str, Any]) -> Self:
@@ -75,6 +85,7 @@ class Filled:
             card=_card(filled["card"]),
             steps=filled["steps"],
             returns=filled["returns"],
+            heard=filled.get("heard"),
         )
 
 

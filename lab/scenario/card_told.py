@@ -1,67 +1,116 @@
-"""Did a line in the log, a metric, an exit code tell the operator who fails, and why?
+"""Did a line in the log, a metric, an exit code tell the operator who fails, why, and what to do?
 
-Judged from what was recorded. The service logs each answer of 500 and above, and counts all of
-them (lab/chirps/accounts.py), both with release, status and SQLSTATE; so what a pod answered is
-what its log and its metric say, and of a request that no pod answered neither says anything.
-Deploy commands are judged by what they would have ended with (`lab.scenario.rollouts`).
+Judged from what was recorded: the pods' own logs and counters (`lab.scenario.heard`), and what
+commands ended with, that of a deploy by `lab.scenario.rollouts`. A next command is one that
+somebody on call could type as it stands there, in a log or in what a command said.
+
+Of a run in which the stage heard no pods, log and metric are inferred from the answers
+(`lab.scenario.card_inferred`).
 """
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from lab.scenario import rollouts
-from lab.scenario.card import Told
+from lab.scenario import card_inferred, heard, rollouts
+from lab.scenario.card import EXIT_CODE, LOG, METRIC, NEARLY_ALL, NEXT, NOTHING_FAILED, Told
 from lab.scenario.evidence import Window
+from lab.scenario.heard import LOGS, METRICS, Kind, Message, Moved
 from lab.scenario.history import History
 from lab.scenario.traffic import Request
-
-NEARLY_ALL = 0.95
-LOG, METRIC, EXIT_CODE = "log line", "metric", "exit code"
-NOTHING_FAILED = "nothing failed, so there was nothing to tell"
-COUNTED_FROM = 500
 
 
 def told(history: History, window: Window, failed: Sequence[Request]) -> tuple[Told, ...]:
     """Return what each way of telling said of the requests `failed`."""
-    return (_log(failed), _metric(failed), _exit_code(history, window, failed))
-
-
-def _log(failed: Sequence[Request]) -> Told:
-    if not failed:
-        return Told(LOG, None, NOTHING_FAILED)
-    logged = [each for each in failed if _has_status(each, COUNTED_FROM)]
-    return _answered(LOG, failed, logged, "request status={status} sqlstate={sqlstate}")
-
-
-def _metric(failed: Sequence[Request]) -> Told:
-    if not failed:
-        return Told(METRIC, None, NOTHING_FAILED)
-    counted = [each for each in failed if _has_status(each, 0)]
-    shape = 'chirps_requests_total{{status="{status}", sqlstate="{sqlstate}"}}'
-    return _answered(METRIC, failed, counted, shape)
-
-
-def _has_status(request: Request, least: int) -> bool:
-    return request.status is not None and request.status >= least
-
-
-def _answered(way: str, failed: Sequence[Request], seen: Sequence[Request], shape: str) -> Told:
-    """Tell whether what pods noted of nearly all failures names a release and a cause."""
-    unseen = len(failed) - len(seen)
-    if len(seen) < NEARLY_ALL * len(failed):
-        return Told(way, False, f"nothing of {unseen} of {len(failed)} failures: no pod had them")
-    (release, status, sqlstate), most = Counter(
-        (each.release, each.status, each.sqlstate or "") for each in seen
-    ).most_common(1)[0]
-    line = f"{shape.format(status=status, sqlstate=sqlstate)} of {release}, {most} times"
-    named = sum(1 for each in seen if each.sqlstate)
-    if named < NEARLY_ALL * len(seen):
-        return Told(way, False, f"{line}; no cause in {len(seen) - named} of {len(seen)} failures")
-    return Told(way, True, line)
-
-
-def _exit_code(history: History, window: Window, failed: Sequence[Request]) -> Told:
+    said = heard.messages(history, window)
+    log = _log(said, failed) if heard.was(history, LOGS) else card_inferred.log(failed)
+    found = heard.moved(history)
+    metric = _metric(found, failed) if heard.was(history, METRICS) else card_inferred.metric(failed)
     ended = list(_commands(history, window))
+    step = _next_step(history, window, said, failed)
+    return (log, step, metric, _exit_code(ended, failed))
+
+
+def _log(said: Sequence[Message], failed: Sequence[Request]) -> Told:
+    def explain(kind: Kind) -> str | None:
+        found = heard.explained_by(said, kind)
+        return _show(found) if found else None
+
+    loudest = next((each for each in said if each.is_loud), None)
+    else_ = f"; it says {_show(loudest)}" if loudest else "; it says nothing at all"
+    return _judge(LOG, failed, explain, else_)
+
+
+def _show(message: Message) -> str:
+    return f"{message.text} ({message.release or 'no release'}, {message.count} times)"
+
+
+def _metric(found: Sequence[Moved], failed: Sequence[Request]) -> Told:
+    def explain(kind: Kind) -> str | None:
+        moved = heard.counted_by(found, kind)
+        return f"{moved.shown} of {moved.release}, +{moved.more:g}" if moved else None
+
+    return _judge(METRIC, failed, explain)
+
+
+def _judge(
+    way: str, failed: Sequence[Request], explain: Callable[[Kind], str | None], else_: str = ""
+) -> Told:
+    """Tell whether nearly all failures are explained, with the explanation of the most frequent.
+
+    `else_` is what is added where they are not.
+    """
+    if not failed:
+        return Told(way, None, NOTHING_FAILED)
+    explained = [(kind, many, explain(kind)) for kind, many in heard.kinds(failed)]
+    open_ = [(kind, many) for kind, many, said in explained if said is None]
+    left = sum(many for _, many in open_)
+    if left > (1 - NEARLY_ALL) * len(failed):
+        return Told(
+            way, False, f"no cause of {left} of {len(failed)} failures, {_name(open_[0][0])}{else_}"
+        )
+    return Told(way, True, next(said for _, _, said in explained if said is not None))
+
+
+def _name(kind: Kind) -> str:
+    release, sqlstate = kind
+    if release is None:
+        return "answered by nobody"
+    return f"{release} {sqlstate or 'without SQLSTATE'}"
+
+
+def _next_step(
+    history: History, window: Window, said: Sequence[Message], failed: Sequence[Request]
+) -> Told:
+    """Look for something to type in what a pod logged, or a command answered."""
+    for where, text in (*_answered(history, window), *_logged(said)):
+        if command := heard.command_in(text):
+            return Told(NEXT, True, f"{command} ({where})")
+    if not failed:
+        return Told(NEXT, None, NOTHING_FAILED)
+    looked = "no log and no command" if heard.was(history, LOGS) else "no command"
+    return Told(NEXT, False, f"{looked} says what to type")
+
+
+def _answered(history: History, window: Window) -> Iterator[tuple[str, str]]:
+    for event in history.of("answer"):
+        if event["t"] in window:
+            yield from ((f"said by {event['name']}", str(step)) for step in _steps(event["told"]))
+    for event in history.of("refused"):
+        if event["t"] in window:
+            yield f"said by {event['what']}", event["message"]
+
+
+def _steps(answer: object) -> Sequence[object]:
+    steps = answer.get("next") if isinstance(answer, dict) else None
+    return steps if isinstance(steps, list | tuple) else ()
+
+
+def _logged(said: Sequence[Message]) -> Iterator[tuple[str, str]]:
+    return (
+        (f"in the log of {each.release or 'a pod'}", each.text) for each in said if each.is_loud
+    )
+
+
+def _exit_code(ended: Sequence[tuple[str, int]], failed: Sequence[Request]) -> Told:
     bad = [what for what, code in ended if code]
     if not ended:
         return Told(EXIT_CODE, False if failed else None, "no command was waited for")

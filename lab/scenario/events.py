@@ -17,6 +17,7 @@ NS = 1_000_000_000
 """Nanoseconds in a second."""
 
 _NUMBER = (int, float)
+_MAYBE_NUMBER = (int, float, type(None))
 _TEXT = (str,)
 _MAYBE_TEXT = (str, type(None))
 _MAYBE_INT = (int, type(None))
@@ -120,6 +121,24 @@ _ADDED: Mapping[str, Fields] = {
     "drain": {"node": _TEXT, "what": _TEXT, "message": _TEXT},
     "secret": {"release": _TEXT, "what": _TEXT},
     "answer": {"name": _TEXT, "code": _INT, "told": _OBJECT},
+    # What pods told by themselves, asked for by the stage; `heard` says how much of it.
+    "log": {
+        "pod": _TEXT,
+        "release": _MAYBE_TEXT,
+        "level": _TEXT,
+        "text": _TEXT,
+        "count": _INT,
+        "last": _INT,
+    },
+    "metric": {
+        "name": _TEXT,
+        "labels": _OBJECT,
+        "release": _MAYBE_TEXT,
+        "pods": _INT,
+        "before": _MAYBE_NUMBER,
+        "after": _NUMBER,
+    },
+    "heard": {"what": _TEXT, "whole": _BOOL, "detail": _TEXT},
 }
 """What engine and stage write beside it."""
 

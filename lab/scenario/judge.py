@@ -6,7 +6,7 @@ A check that raises, or that cannot tell, makes the run invalid: it never passes
 
 from collections.abc import Sequence
 
-from lab.scenario import card_told, figures, ledger, signature, traffic, validity
+from lab.scenario import card_told, figures, heard, ledger, signature, traffic, validity
 from lab.scenario.card import Filled, Told
 from lab.scenario.evidence import MissingEvidence, verdict_window
 from lab.scenario.history import History
@@ -35,16 +35,18 @@ def judge(scenario: Scenario, variant: Variant, history: History) -> Verdict:
         figures=figures.compute(history, variant),
         as_predicted=outcome is variant.expected and all(check.ok for check in because),
         ledger=ledger.keep(history, window, failed),
-        card=_fill_in(scenario, variant, card_told.told(history, window, failed)),
+        card=_fill_in(
+            scenario, variant, card_told.told(history, window, failed), heard.sentence(history)
+        ),
     )
 
 
-def _fill_in(scenario: Scenario, variant: Variant, told: tuple[Told, ...]) -> Filled:
+def _fill_in(scenario: Scenario, variant: Variant, told: tuple[Told, ...], how: str) -> Filled:
     """Return the card of the scenario with what was told, and how far one can go back."""
     final = scenario.card.no_way_back if scenario.card else ()
     changes = [step.name for step in variant.timeline if step.fault is not None]
     first_final = next((n for n, name in enumerate(changes) if name in final), len(changes))
-    return Filled(told, scenario.card, steps=len(changes), returns=first_final)
+    return Filled(told, scenario.card, steps=len(changes), returns=first_final, heard=how)
 
 
 def _judge(check: Check, history: History) -> CheckResult:

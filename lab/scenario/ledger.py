@@ -19,7 +19,7 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Any, Self
 
-from lab.scenario import reach, rollouts, signals, traffic
+from lab.scenario import log_lines, reach, rollouts, signals, traffic
 from lab.scenario.events import NS
 from lab.scenario.evidence import MissingEvidence, Window
 from lab.scenario.history import History
@@ -28,7 +28,8 @@ from lab.scenario.traffic import Request
 
 ALARMS_WAIT_S = 900.0
 FIRST_ERROR, CHANGE = "first user error", "beginning of the change"
-COMMAND, ANSWER, ENDPOINTS = "command", "answer", "endpoints"
+COMMAND, ANSWER, ENDPOINTS, LOG = "command", "answer", "endpoints", "log"
+STARTING = "endpoint=startupz"
 STATES = ("condition", "node", "job", ENDPOINTS)
 """Sources that usual alarms watch."""
 
@@ -105,7 +106,7 @@ def _row(source: str, alike: Sequence[Signal], origin: int) -> Row:
         source=source,
         what=first.what,
         first_s=round((first.t - origin) / NS, 3),
-        count=len(alike),
+        count=sum(each.times for each in alike),
         lasts_s=None if first.until is None else round((first.until - first.t) / NS, 3),
         wakes=_wakes(source, alike),
     )
@@ -124,7 +125,7 @@ def _is_long(signal: Signal) -> bool:
 
 
 def _answers(history: History) -> Iterator[Signal]:
-    """What users were told: also the log and the counters of a pod, where one answered."""
+    """What users were told, and what the counters of a pod say where one answered."""
     for request in traffic.requests(history):
         if request.failed:
             what = " ".join(filter(None, (request.release, _told(request))))
@@ -135,6 +136,17 @@ def _told(request: Request) -> str:
     if request.status is None:
         return f"{request.outcome}, answered by nobody"
     return f"{request.status} {request.sqlstate or 'without SQLSTATE'}"
+
+
+def _log_lines(history: History) -> Iterator[Signal]:
+    """What pods have warned of; the same message of all pods of a release is one signal.
+
+    But that they have not started yet, which every rollout has.
+    """
+    for line in history.of("log"):
+        if line["level"] in log_lines.LOUD and STARTING not in line["text"].split():
+            what = " ".join(filter(None, (line["release"], line["text"])))
+            yield Signal(line["t"], what, line["last"], what, times=line["count"])
 
 
 def _few_endpoints(history: History) -> Iterator[Signal]:
@@ -180,4 +192,5 @@ _SOURCES: Mapping[str, Callable[[History], Iterator[Signal]]] = {
     ENDPOINTS: _few_endpoints,
     COMMAND: _commands,
     ANSWER: _answers,
+    LOG: _log_lines,
 }

@@ -16,7 +16,12 @@ Mistakes = Iterator[str]
 
 def find(scenario: Scenario) -> tuple[str, ...]:
     """Return every mistake, as a sentence that names the value; none when it can be played."""
-    return (*_of_scenario(scenario), *_of_load(scenario.load), *_of_variants(scenario))
+    return (
+        *_of_scenario(scenario),
+        *_of_card(scenario),
+        *_of_load(scenario.load),
+        *_of_variants(scenario),
+    )
 
 
 def _of_scenario(scenario: Scenario) -> Mistakes:
@@ -54,6 +59,29 @@ def _of_needs(scenario: Scenario) -> Mistakes:
     }
     for need, name in lacking.items():
         yield f"it injects {name!r} and does not say that it needs {need.value!r}"
+
+
+def _of_card(scenario: Scenario) -> Mistakes:
+    """What cannot be taken back must be a change of the careful variant, by the name of its step.
+
+    A name that is no step would leave the way back open on the card, and a step that changes
+    nothing has nothing to take back.
+    """
+    card = scenario.card
+    if card is None:
+        return
+    for field in ("rehearsal", "together", "owed", "decides"):
+        if not getattr(card, field):
+            yield f"its card does not say {field!r}"
+    steps = {step.name: step.fault for step in scenario.careful.timeline}
+    for name in card.no_way_back:
+        if name not in steps:
+            known = ", ".join(steps)
+            yield f"its card has no way back from {name!r}, no step of careful (it has {known})"
+        elif steps[name] is None:
+            yield f"its card has no way back from {name!r}, a step that changes nothing"
+    for name in _twice(card.no_way_back):
+        yield f"its card names {name!r} twice"
 
 
 def _of_load(load: Load) -> Mistakes:

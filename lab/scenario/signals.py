@@ -18,13 +18,15 @@ State = tuple[Hashable, int, bool, str]
 class Signal:
     """Something that told since `t`, until `until` (ns; None: it still does at the end).
 
-    `group` is the same for signals that say the same of different pods.
+    `group` is the same for signals that say the same of different pods; `times` is how often
+    it was said.
     """
 
     t: int
     what: str
     until: int | None
     group: str = ""
+    times: int = 1
 
     def tells_at(self, t: int) -> bool:
         return self.t <= t and (self.until is None or t < self.until)

@@ -59,7 +59,11 @@ class Stage(Protocol):
         ...
 
     def stop(self) -> None:
-        """Take the load off, wait for what is in flight, close the streams. Reads go on."""
+        """Take the load off, wait for what is in flight, close the streams. Reads go on.
+
+        A stage that can also asks the pods what they logged and counted, and has it read as
+        `log`, `metric` and `heard`. What it cannot reach is missing, and fails no run.
+        """
         ...
 
     def audit(self, invariants: Sequence[Invariant]) -> None:

@@ -21,8 +21,10 @@ from lab.service.reset import Beginning, reset_service
 from lab.stages import clock_mode
 from lab.stages.clock_mode import HONEST, ClockMode
 from lab.stages.cluster_database import ClusterDatabaseFaults
+from lab.stages.cluster_listening import ClusterWay
 from lab.stages.cluster_nodes import ClusterNodeFaults
 from lab.stages.heal import heal
+from lab.stages.hearing import Hearing
 from lab.stages.own_events import OwnEvents
 from lab.stages.undo import LabUndoLog
 
@@ -47,6 +49,7 @@ class ClusterStage:
     clock: Clock | None = None
     run: str = ""
     _facts: dict[str, Any] = field(default_factory=dict)
+    hearing: Hearing | None = None
     own: OwnEvents = field(init=False)
     database: ClusterDatabaseFaults = field(init=False)
     nodes: ClusterNodeFaults = field(init=False)
@@ -98,12 +101,16 @@ class ClusterStage:
         # What was told before, as by healing, was told by another clock and of another run.
         self.own.take()
         self.own.tell("clock", offset=self.clock.offset, bound=self.clock.bound)
+        self.hearing = Hearing(ClusterWay(self.client), self.now, self.own)
 
     def now(self) -> int:
         return self.clock.now() if self.clock else time.monotonic_ns()
 
     def read(self) -> Sequence[Event]:
-        return [*self.own.take(), *self.observer.read(self.run)]
+        seen = self.observer.read(self.run)
+        if self.hearing:
+            self.hearing.see(seen)
+        return [*self.own.take(), *seen]
 
     def stop(self) -> None:
         self.observer.stop(self.run)
@@ -114,11 +121,15 @@ class ClusterStage:
             if time.monotonic() > deadline:
                 raise ObserverLost(f"the observer did not stop within {STOP_BOUND_S:g} s")
             time.sleep(POLL_S)
+        if self.hearing:
+            self.hearing.end()
 
     def audit(self, invariants: Sequence[Invariant]) -> None:
         self.observer.audit(self.run, [each.to_json() for each in invariants])
 
     def close(self) -> None:
+        if self.hearing:
+            self.hearing.close()
         self.nodes.close()
         self.database.close()
         if self.run:

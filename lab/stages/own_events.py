@@ -1,7 +1,7 @@
 """What a stage itself has to tell the history, also from another thread."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from lab.scenario.events import Event
@@ -18,6 +18,11 @@ class OwnEvents:
     def tell(self, kind: str, **fields: Any) -> None:
         with self._lock:
             self._told.append({"kind": kind, "t": self._now(), **fields})
+
+    def put(self, events: Iterable[Event]) -> None:
+        """Add lines that have a time of their own."""
+        with self._lock:
+            self._told.extend(events)
 
     def take(self) -> list[Event]:
         """Return what was told since this was last asked."""

@@ -10,8 +10,10 @@ from lab.observing import Clock, Event
 from lab.scenario.attention import WATCHED
 from lab.scenario.load import Invariant, Load
 from lab.scenario.model import Start
+from lab.stages.hearing import Hearing
 from lab.stages.own_events import OwnEvents
 from lab.stages.twin_database import TwinDatabaseFaults
+from lab.stages.twin_listening import TwinWay
 from lab.stages.twin_machine import NAME, STOP_BOUND_S, Machine, releases
 from lab.stages.twin_profile import AUDIT_PER_S, BASELINE_S, LOAD, PROFILE, QUIET_S
 from lab.twin.deployment import RolloutRefused
@@ -36,6 +38,7 @@ class TwinStage:
     clock: Clock | None = None
     run: str = ""
     _facts: dict[str, Any] = field(default_factory=dict)
+    hearing: Hearing | None = None
     own: OwnEvents = field(init=False)
     database: TwinDatabaseFaults = field(init=False)
 
@@ -82,13 +85,19 @@ class TwinStage:
         # What was told before, as by healing, was told by another clock and of another run.
         self.own.take()
         self.own.tell("clock", offset=self.clock.offset, bound=self.clock.bound)
+        self.hearing = Hearing(
+            TwinWay(self.machine.workplace.directory("logs")), self.now, self.own
+        )
         self.machine.world.ask("watch", run=run, instance=self.observer.instance)
 
     def now(self) -> int:
         return self.clock.now() if self.clock else time.monotonic_ns()
 
     def read(self) -> Sequence[Event]:
-        return [*self.own.take(), *self.machine.world.read(), *self.observer.read(self.run)]
+        seen = [*self.machine.world.read(), *self.observer.read(self.run)]
+        if self.hearing:
+            self.hearing.see(seen)
+        return [*self.own.take(), *seen]
 
     def stop(self) -> None:
         self.observer.stop(self.run)
@@ -99,12 +108,16 @@ class TwinStage:
             if time.monotonic() > deadline:
                 raise ObserverLost(f"the observer did not stop within {STOP_BOUND_S:g} s")
             time.sleep(POLL_S)
+        if self.hearing:
+            self.hearing.end()
         self.machine.world.ask("unwatch")
 
     def audit(self, invariants: Sequence[Invariant]) -> None:
         self.observer.audit(self.run, [each.to_json() for each in invariants])
 
     def close(self) -> None:
+        if self.hearing:
+            self.hearing.close()
         if self.run:
             self.observer.forget(self.run)
             self.run = ""

@@ -9,6 +9,7 @@ session lock, and says in the statement itself who has had the ten already.
 
 from lab.faults import RunSql, SetImage
 from lab.scenario.baseline import clean_traffic
+from lab.scenario.card import Card, Level
 from lab.scenario.checks import holds, no_failures, no_session_fails, no_write_is_lost
 from lab.scenario.checks_data import exceeds, is_times
 from lab.scenario.model import Invariant, Load, Role, Scenario, Start, Step, Variant
@@ -175,4 +176,21 @@ scenario = Scenario(
     baseline=clean_traffic,
     baseline_s=20,
     settle=quiet(10, within_s=60),
+    card=Card(
+        level=Level.DATABASE,
+        rehearsal="start two runners at the same time, and count the rows of one version",
+        together=(
+            "the start of a pod, and a change of the schema",
+            "what the statement does, and how often it happens to be run",
+        ),
+        owed=(
+            "one runner, before the pods that need it; where it has to be every pod, a lock that"
+            " each of them takes",
+            "a statement that knows what it has done, and a unique index on the version",
+            "an alarm on a version that is recorded twice: no request fails, and no pod restarts",
+        ),
+        decides="whoever owns the data: the repair goes forward, and is worked out on a copy",
+        # The pods go back. What they have given to everybody stays.
+        no_way_back=("roll out",),
+    ),
 )

@@ -9,6 +9,7 @@ rolls out code that writes both, and copies the old rows when the last v1 is gon
 
 from lab.faults import Migrate, SetImage
 from lab.scenario.baseline import clean_traffic
+from lab.scenario.card import Card, Level
 from lab.scenario.checks import (
     as_many_as_predicted,
     fails_soon_after,
@@ -134,4 +135,19 @@ scenario = Scenario(
     baseline=clean_traffic,
     baseline_s=20,
     settle=quiet(10, within_s=60),
+    card=Card(
+        level=Level.DATABASE,
+        rehearsal="run the tests of `v1` on the schema of `v2`, with the rename applied",
+        together=(
+            "the name of the column, and all code that says it",
+            "old pods and new pods, which share one table as long as the rollout takes",
+        ),
+        owed=(
+            "expand, switch and contract as three deploys, each of which leaves the release"
+            " before it working",
+            "errors counted by release and SQLSTATE: all pods are Ready, so nothing else tells",
+            "a line beside the deploy that says that to go on is right, and to undo is not",
+        ),
+        decides="whoever deploys: to let the rollout end is safe, to undo or pause it is not",
+    ),
 )

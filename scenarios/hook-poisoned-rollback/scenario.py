@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from lab.faults import Migrate, SetImage, Undo
 from lab.scenario.baseline import clean_traffic
+from lab.scenario.card import Card, Level
 from lab.scenario.checks import no_failures, no_session_fails, no_write_is_lost
 from lab.scenario.checks_progress import overdue
 from lab.scenario.checks_reach import (
@@ -148,4 +149,22 @@ scenario = Scenario(
     baseline=clean_traffic,
     baseline_s=20,
     settle=quiet(10, within_s=60),
+    card=Card(
+        level=Level.TWIN,
+        rehearsal="start one process of `v1` with the check, migrate to 6, and ask `/readyz`",
+        together=(
+            "the schema, and every pod that asks whether it is exactly its own",
+            "readiness of the old release, and the work of the next one",
+        ),
+        owed=(
+            "one meaning for readiness: can I work here? The floor in the database says it,"
+            " written by the author of the migration",
+            "a schema that no longer fits reported by pods that serve, and not acted upon",
+            "`/readyz` and a log that name both versions, and the variable that asks for less",
+        ),
+        decides=(
+            "whoever owns the service: the old release that asks for less can be rolled out"
+            " without a build"
+        ),
+    ),
 )

@@ -10,6 +10,7 @@ most, gives up its place in the queue, and comes again a moment later.
 
 from lab.faults import HoldSession, Migrate
 from lab.scenario.baseline import clean_traffic
+from lab.scenario.card import Card, Level
 from lab.scenario.checks import no_failures, no_session_fails, no_write_is_lost
 from lab.scenario.checks_order import follows
 from lab.scenario.checks_queue import (
@@ -139,4 +140,21 @@ scenario = Scenario(
     baseline=clean_traffic,
     baseline_s=20,
     settle=quiet(10, within_s=60),
+    card=Card(
+        level=Level.DATABASE,
+        rehearsal="run the migration on a seeded copy while a long SELECT reads the table",
+        together=(
+            "the migration, and every session that reads the table just then",
+            "one pool of connections for all endpoints, whichever table they need",
+        ),
+        owed=(
+            "one lock in a file, asked for with `--lock-timeout`, and tried again after a pause",
+            "`plan`, which names the lock before somebody presses enter",
+            "`why-not`, which names who stands at the head of the queue, and what may be cancelled",
+        ),
+        decides=(
+            "whoever deploys may cancel the migration, which loses nothing; the session in front"
+            " is for its owner to end"
+        ),
+    ),
 )

@@ -10,6 +10,7 @@ way leaves the default in the database, and demands a value of every row when v1
 
 from lab.faults import Migrate, RunSql, SetImage
 from lab.scenario.baseline import clean_traffic
+from lab.scenario.card import Card, Level
 from lab.scenario.checks import (
     as_many_as_predicted,
     fails_soon_after,
@@ -166,4 +167,22 @@ scenario = Scenario(
     baseline=clean_traffic,
     baseline_s=20,
     settle=quiet(10, within_s=60),
+    card=Card(
+        level=Level.DATABASE,
+        rehearsal="insert as `v1` does after the migration, on a table with rows",
+        together=(
+            "the column, and each program that inserts into the table",
+            "the default, and the last release that needs it",
+        ),
+        owed=(
+            "a default that stays in the database, and NOT NULL as a step of its own when"
+            " `v1` is gone",
+            "a pipeline whose tables have rows, and in which the release before still inserts",
+            "errors by release, method and SQLSTATE: reads are well, and hide it in any average",
+        ),
+        decides=(
+            "whoever owns the table: to set the default again ends it at once, to undo"
+            " the rollout makes it worse"
+        ),
+    ),
 )

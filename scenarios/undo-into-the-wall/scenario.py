@@ -9,6 +9,7 @@ which the release before still works, so that whoever is on call can undo withou
 
 from lab.faults import Migrate, Pause, Resume, RunSql, SetImage, Undo
 from lab.scenario.baseline import clean_traffic
+from lab.scenario.card import Card, Level
 from lab.scenario.checks import (
     as_many_as_predicted,
     fails_soon_after,
@@ -177,4 +178,22 @@ scenario = Scenario(
     baseline=clean_traffic,
     baseline_s=20,
     settle=quiet(10, within_s=60),
+    card=Card(
+        level=Level.DATABASE,
+        rehearsal="run the tests of `v1` on the schema that an undo leaves behind",
+        together=(
+            "the name of the column, and all code that says it",
+            "the way back from any bug of the new release, and the schema that it needs",
+        ),
+        owed=(
+            "a deploy that says before it begins where there is no way back,"
+            " by `can-i-rollback v1`",
+            "a schema on which the release before works, and finds what the new one has written",
+            "errors by release and SQLSTATE beside the undo: it exits 0, and all pods are Ready",
+        ),
+        decides=(
+            "whoever is on call may undo where `can-i-rollback` says yes; to rename back"
+            " is for whoever owns the schema"
+        ),
+    ),
 )

@@ -7,6 +7,7 @@ yet. They can serve all the same (and fail), exit (and be started again ever lat
 
 from lab.faults import Migrate, Scale, SetImage
 from lab.scenario.baseline import clean_traffic
+from lab.scenario.card import Card, Level
 from lab.scenario.checks import (
     as_many_as_predicted,
     fails_soon_after,
@@ -215,4 +216,22 @@ scenario = Scenario(
     baseline=as_the_variant_begins,
     baseline_s=20,
     settle=quiet(10, within_s=60),
+    card=Card(
+        level=Level.TWIN,
+        rehearsal="start one process of `v2` on schema 5, migrate a while later, and look when"
+        " it serves",
+        together=(
+            "a Job and a Deployment in one apply, which nothing puts in order",
+            "how long the migration takes, the program waits, and the platform lets it",
+        ),
+        owed=(
+            "an order: migrate, then roll out",
+            "a pod that waits, and names in `/startupz` and in its log the version it waits for",
+            "a progress deadline longer than the migration, so that a red deploy means one",
+        ),
+        decides=(
+            "whoever deploys: to wait is safe, and so is to delete a pod in its back-off once"
+            " the Job is complete"
+        ),
+    ),
 )

@@ -6,6 +6,7 @@ import pytest
 
 from lab.report import page, terminal, view
 from lab.report.stored import StoredRun, StoredVariant
+from lab.report.telling import MOST_ROWS
 from lab.report.view import View
 from lab.scenario.card import Card, Filled, Level, Told
 from lab.scenario.ledger import Ledger, Row, Wakes
@@ -75,13 +76,43 @@ def test_a_night_in_which_nobody_was_woken_says_so():
     assert "nobody was woken" in text_of(ledger=replace(LEDGER, woken_s=None))
 
 
-def test_of_many_signals_the_loud_ones_stay():
-    quiet = tuple(Row("event", f"event {n}", -9.0 + n, 1, 0.0, Wakes.NOBODY) for n in range(8))
+def quiet(many: int) -> tuple[Row, ...]:
+    return tuple(Row("event", f"event {n}", n - 99.0, 1, 0.0, Wakes.NOBODY) for n in range(many))
 
-    text = text_of(ledger=replace(LEDGER, rows=(*quiet, *LEDGER.rows)))
 
-    assert "wakes at once" in text
-    assert "and 6 other signals" in text
+def test_all_signals_are_shown_with_where_they_come_from_and_how_long_they_lasted():
+    text = text_of(ledger=replace(LEDGER, rows=(*quiet(8), *LEDGER.rows)))
+
+    assert all(f"event      event {n} (1 x)" in text for n in range(8))
+    assert "condition  Available is False (1 x, lasts to the end)" in text
+    assert "other signal" not in text
+
+
+def test_of_very_many_signals_the_loud_ones_stay():
+    ledger = replace(LEDGER, rows=(*quiet(MOST_ROWS), *LEDGER.rows))
+
+    for text in (text_of(ledger=ledger), page.render(shown(ledger=ledger))):
+        assert "deploy of v2 exits 1" in text
+        assert "v1 500 42703 (840 x)" not in text
+    assert "and 3 other signals" in text_of(ledger=ledger)
+    assert "And 3 more that wake nobody" in page.render(shown(ledger=ledger))
+
+
+def test_it_says_from_what_log_and_metric_were_judged():
+    heard = replace(FILLED, heard="as pods told them")
+
+    assert "log and metric: as pods told them" in text_of(card=heard)
+    assert "Log and metric: as pods told them." in page.render(shown(card=heard))
+    assert "log and metric: inferred from the answers" in text_of(card=FILLED)
+
+
+def test_the_terminal_shows_what_was_told_and_what_is_safe_and_what_is_not():
+    text = text_of(card=FILLED)
+
+    assert "\n  amplify    errors by release" in text
+    assert "\n  page       " in text
+    assert "\n  safe       " in text
+    assert "\n  unsafe     " in text
 
 
 def test_the_terminal_shows_what_told_and_what_is_owed():
