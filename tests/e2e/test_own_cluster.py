@@ -17,9 +17,9 @@ from tests.e2e.hosts import Hosts, hosts
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(2400)]
 
-COMMAND_BOUND_S = 1500.0
+COMMAND_BOUND_S = 2300.0
 # Each step of `lab up` may take that long where every instruction is emulated.
-STEP_S = "900"
+STEP_S = "1500"
 
 
 @dataclass(frozen=True, slots=True)
