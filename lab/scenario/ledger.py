@@ -20,7 +20,7 @@ from itertools import groupby
 from typing import Any, Self
 
 from lab.scenario import log_lines, reach, rollouts, signals, traffic
-from lab.scenario.events import NS
+from lab.scenario.events import NS, Event
 from lab.scenario.evidence import MissingEvidence, Window
 from lab.scenario.history import History
 from lab.scenario.signals import Signal
@@ -143,10 +143,20 @@ def _log_lines(history: History) -> Iterator[Signal]:
 
     But that they have not started yet, which every rollout has.
     """
+    found: dict[str, Signal] = {}
     for line in history.of("log"):
         if line["level"] in log_lines.LOUD and STARTING not in line["text"].split():
             what = " ".join(filter(None, (line["release"], line["text"])))
-            yield Signal(line["t"], what, line["last"], what, times=line["count"])
+            found[what] = _longer(found.get(what), line, what)
+    yield from found.values()
+
+
+def _longer(known: Signal | None, line: Event, what: str) -> Signal:
+    """Return the signal with one more pod that says so: from the first time to the last."""
+    if known is None:
+        return Signal(line["t"], what, line["last"], times=line["count"])
+    first, last = min(known.t, line["t"]), max(known.until or 0, line["last"])
+    return Signal(first, what, last, times=known.times + line["count"])
 
 
 def _few_endpoints(history: History) -> Iterator[Signal]:

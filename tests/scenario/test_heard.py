@@ -164,14 +164,19 @@ def test_the_verdict_does_not_depend_on_what_pods_told():
 
 
 def test_warnings_are_signals_that_wake_nobody_and_the_same_of_all_pods_is_one():
-    of = history(log(FAILED), log(FAILED, count=5), log("applied version=6", level=""), STARTING)
+    of = history(
+        log(FAILED),
+        {**log(FAILED, count=5), "last": HURT + 9 * NS},
+        log("applied version=6", level=""),
+        STARTING,
+    )
     window = figures.window_of(of)
 
     kept = ledger.keep(of, window, traffic.failures(of, window))
 
     (row,) = (each for each in kept.rows if each.source == "log")
     assert (row.what, row.count, row.wakes) == (f"v1 {FAILED}", 12, ledger.Wakes.NOBODY)
-    assert row.lasts_s == 1
+    assert row.lasts_s == 9
 
 
 def test_hostile_text_stays_text():
