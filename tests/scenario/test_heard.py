@@ -32,6 +32,7 @@ def listened(what: str, detail: str = "") -> Line:
 
 
 STARTING = log("request endpoint=startupz method=GET status=503")
+ENDING = log("request endpoint=readyz method=GET status=503")
 LISTENED = (listened("logs"), listened("metrics"))
 
 
@@ -116,6 +117,10 @@ def test_a_log_that_names_a_cause_only_leaves_the_next_step_open():
     found = told(history(log(FAILED)))["next step"]
 
     assert found == Told("next step", False, "no log and no command says what to type")
+
+
+def test_where_no_log_was_heard_nobody_says_that_there_was_no_next_step():
+    assert "next step" not in told(History(EVENTS))
 
 
 @pytest.mark.parametrize("text", ["the lab is open", "chirps 5xx", "serving port=8080", "gate lab"])
