@@ -38,8 +38,9 @@ class Card:
 
     `rehearsal` is what to do at `level`, the lowest at which the failure can be seen. `together`
     are the things that had to change at the same time. `no_way_back` are steps of the careful
-    variant that cannot be taken back alone. `owed` is what the author owes the operator, and
-    `decides` who may decide while it happens.
+    variant that cannot be taken back alone, in the careless one as well; `careless_no_way_back`
+    are those that only the careless one makes so. `owed` is what the author owes the operator,
+    and `decides` who may decide while it happens.
     """
 
     level: Level
@@ -48,6 +49,7 @@ class Card:
     owed: tuple[str, ...]
     decides: str = ""
     no_way_back: tuple[str, ...] = ()
+    careless_no_way_back: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,4 +101,5 @@ def _card(told: Mapping[str, Any] | None) -> Card | None:
         owed=tuple(told["owed"]),
         decides=told["decides"],
         no_way_back=tuple(told["no_way_back"]),
+        careless_no_way_back=tuple(told.get("careless_no_way_back", ())),
     )

@@ -25,8 +25,7 @@ def told(history: History, window: Window, failed: Sequence[Request]) -> tuple[T
     found = heard.moved(history)
     metric = _metric(found, failed) if heard.was(history, METRICS) else card_inferred.metric(failed)
     ended = list(_commands(history, window))
-    step = _next_step(history, window, said, failed)
-    return (log, step, metric, _exit_code(ended, failed))
+    return (log, *_next_step(history, window, said, failed), metric, _exit_code(ended, failed))
 
 
 def _log(said: Sequence[Message], failed: Sequence[Request]) -> Told:
@@ -79,15 +78,18 @@ def _name(kind: Kind) -> str:
 
 def _next_step(
     history: History, window: Window, said: Sequence[Message], failed: Sequence[Request]
-) -> Told:
-    """Look for something to type in what a pod logged, or a command answered."""
+) -> Iterator[Told]:
+    """Look for something to type in what a pod logged, or a command answered.
+
+    Where no log was heard, nobody can say that it was not there.
+    """
     for where, text in (*_answered(history, window), *_logged(said)):
         if command := heard.command_in(text):
-            return Told(NEXT, True, f"{command} ({where})")
-    if not failed:
-        return Told(NEXT, None, NOTHING_FAILED)
-    looked = "no log and no command" if heard.was(history, LOGS) else "no command"
-    return Told(NEXT, False, f"{looked} says what to type")
+            yield Told(NEXT, True, f"{command} ({where})")
+            return
+    if heard.was(history, LOGS):
+        says = "no log and no command says what to type" if failed else NOTHING_FAILED
+        yield Told(NEXT, False if failed else None, says)
 
 
 def _answered(history: History, window: Window) -> Iterator[tuple[str, str]]:

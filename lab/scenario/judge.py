@@ -7,7 +7,7 @@ A check that raises, or that cannot tell, makes the run invalid: it never passes
 from collections.abc import Sequence
 
 from lab.scenario import card_told, figures, heard, ledger, signature, traffic, validity
-from lab.scenario.card import Filled, Told
+from lab.scenario.card import Card, Filled, Told
 from lab.scenario.evidence import MissingEvidence, verdict_window
 from lab.scenario.history import History
 from lab.scenario.model import Check, Role, Scenario, Variant
@@ -43,10 +43,15 @@ def judge(scenario: Scenario, variant: Variant, history: History) -> Verdict:
 
 def _fill_in(scenario: Scenario, variant: Variant, told: tuple[Told, ...], how: str) -> Filled:
     """Return the card of the scenario with what was told, and how far one can go back."""
-    final = scenario.card.no_way_back if scenario.card else ()
+    final = _final_steps(scenario.card, variant) if scenario.card else ()
     changes = [step.name for step in variant.timeline if step.fault is not None]
     first_final = next((n for n, name in enumerate(changes) if name in final), len(changes))
     return Filled(told, scenario.card, steps=len(changes), returns=first_final, heard=how)
+
+
+def _final_steps(card: Card, variant: Variant) -> tuple[str, ...]:
+    more = card.careless_no_way_back if variant.role is Role.CARELESS else ()
+    return (*card.no_way_back, *more)
 
 
 def _judge(check: Check, history: History) -> CheckResult:

@@ -20,7 +20,7 @@ from itertools import groupby
 from typing import Any, Self
 
 from lab.scenario import log_lines, reach, rollouts, signals, traffic
-from lab.scenario.events import NS
+from lab.scenario.events import NS, Event
 from lab.scenario.evidence import MissingEvidence, Window
 from lab.scenario.history import History
 from lab.scenario.signals import Signal
@@ -29,7 +29,9 @@ from lab.scenario.traffic import Request
 ALARMS_WAIT_S = 900.0
 FIRST_ERROR, CHANGE = "first user error", "beginning of the change"
 COMMAND, ANSWER, ENDPOINTS, LOG = "command", "answer", "endpoints", "log"
-STARTING = "endpoint=startupz"
+PROBES = frozenset(("endpoint=startupz", "endpoint=readyz"))
+"""What the service logs of probes: pods that start and end say no, as every rollout has them, and
+what else is not ready is told by endpoints."""
 STATES = ("condition", "node", "job", ENDPOINTS)
 """Sources that usual alarms watch."""
 
@@ -141,12 +143,22 @@ def _told(request: Request) -> str:
 def _log_lines(history: History) -> Iterator[Signal]:
     """What pods have warned of; the same message of all pods of a release is one signal.
 
-    But that they have not started yet, which every rollout has.
+    But what they answered to probes of start and readiness.
     """
+    found: dict[str, Signal] = {}
     for line in history.of("log"):
-        if line["level"] in log_lines.LOUD and STARTING not in line["text"].split():
+        if line["level"] in log_lines.LOUD and PROBES.isdisjoint(line["text"].split()):
             what = " ".join(filter(None, (line["release"], line["text"])))
-            yield Signal(line["t"], what, line["last"], what, times=line["count"])
+            found[what] = _longer(found.get(what), line, what)
+    yield from found.values()
+
+
+def _longer(known: Signal | None, line: Event, what: str) -> Signal:
+    """Return the signal with one more pod that says so: from the first time to the last."""
+    if known is None:
+        return Signal(line["t"], what, line["last"], times=line["count"])
+    first, last = min(known.t, line["t"]), max(known.until or 0, line["last"])
+    return Signal(first, what, last, times=known.times + line["count"])
 
 
 def _few_endpoints(history: History) -> Iterator[Signal]:

@@ -62,7 +62,7 @@ def _of_needs(scenario: Scenario) -> Mistakes:
 
 
 def _of_card(scenario: Scenario) -> Mistakes:
-    """What cannot be taken back must be a change of the careful variant, by the name of its step.
+    """What cannot be taken back must be a change of the variant, by the name of its step.
 
     A name that is no step would leave the way back open on the card, and a step that changes
     nothing has nothing to take back.
@@ -73,15 +73,20 @@ def _of_card(scenario: Scenario) -> Mistakes:
     for field in ("rehearsal", "together", "owed", "decides"):
         if not getattr(card, field):
             yield f"its card does not say {field!r}"
-    steps = {step.name: step.fault for step in scenario.careful.timeline}
-    for name in card.no_way_back:
-        if name not in steps:
-            known = ", ".join(steps)
-            yield f"its card has no way back from {name!r}, no step of careful (it has {known})"
-        elif steps[name] is None:
-            yield f"its card has no way back from {name!r}, a step that changes nothing"
-    for name in _twice(card.no_way_back):
+    yield from _of_way_back(card.no_way_back, scenario.careful)
+    yield from _of_way_back(card.careless_no_way_back, scenario.careless)
+    for name in _twice((*card.no_way_back, *card.careless_no_way_back)):
         yield f"its card names {name!r} twice"
+
+
+def _of_way_back(names: Iterable[str], variant: Variant) -> Mistakes:
+    steps = {step.name: step.fault for step in variant.timeline}
+    for name in names:
+        lead = f"its card has no way back from {name!r}"
+        if name not in steps:
+            yield f"{lead}, no step of {variant.name} (it has {', '.join(steps)})"
+        elif steps[name] is None:
+            yield f"{lead}, a step of {variant.name} that changes nothing"
 
 
 def _of_load(load: Load) -> Mistakes:

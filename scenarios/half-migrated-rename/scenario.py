@@ -149,5 +149,7 @@ scenario = Scenario(
             "a line beside the deploy that says that to go on is right, and to undo is not",
         ),
         decides="whoever deploys: to let the rollout end is safe, to undo or pause it is not",
+        # An undo brings back code that asks for the old name.
+        careless_no_way_back=("roll out",),
     ),
 )

@@ -184,5 +184,7 @@ scenario = Scenario(
             "whoever owns the table: to set the default again ends it at once, to undo"
             " the rollout makes it worse"
         ),
+        # An undo brings back code that cannot insert.
+        careless_no_way_back=("roll out",),
     ),
 )

@@ -195,5 +195,7 @@ scenario = Scenario(
             "whoever is on call may undo where `can-i-rollback` says yes; to rename back"
             " is for whoever owns the schema"
         ),
+        # An undo brings back code that asks for the old name.
+        careless_no_way_back=("roll out",),
     ),
 )

@@ -127,6 +127,15 @@ def test_both_ways_come_as_predicted_without_root_and_network_and_nothing_is_lef
     rows = told["careless"]["signature"]
     assert {(row["release"], row["sqlstate"]) for row in rows} == {("v1", "42703")}
     assert (told["careless"]["stage"], told["careless"]["clock"]) == ("twin", "short")
+    card = told["careless"]["card"]
+    assert card["heard"] == "as pods told them"
+    assert {each["way"]: each["ok"] for each in card["told"]} == {
+        "log line": True,
+        "metric": True,
+        # Nothing that they were told says what to do, and the deploy says that all is well.
+        "next step": False,
+        "exit code": False,
+    }
     assert user.workplaces == []
     assert user.processes == []
 

@@ -101,6 +101,19 @@ def test_the_way_back_ends_at_the_first_change_that_cannot_be_taken_back(final, 
     assert (filled.steps, filled.returns) == (2, returns)
 
 
+def test_what_only_the_careless_way_makes_final_leaves_the_careful_one_open():
+    scenario = replace(SCENARIO, card=replace(CARD, careless_no_way_back=("roll out",)))
+
+    careless_, careful_ = (
+        judge(scenario, each, History(EVENTS)).card
+        for each in (scenario.careless, scenario.careful)
+    )
+
+    assert careless_ is not None
+    assert careful_ is not None
+    assert (careless_.returns, careful_.returns) == (1, careful_.steps)
+
+
 def test_a_verdict_with_its_card_is_the_same_after_it_was_stored():
     scenario = replace(SCENARIO, card=replace(CARD, no_way_back=("migrate",)))
     verdict = judge(scenario, scenario.careless, History(EVENTS))

@@ -72,8 +72,15 @@ def test_a_card_that_names_no_step_is_a_mistake():
 
 def test_a_card_that_names_a_step_without_a_change_is_a_mistake():
     assert broken(no_way_back=("watch",)) == (
-        "its card has no way back from 'watch', a step that changes nothing",
+        "its card has no way back from 'watch', a step of careful that changes nothing",
     )
+
+
+def test_what_only_the_careless_variant_makes_final_must_be_a_step_of_it():
+    assert broken(careless_no_way_back=("roll out",)) == ()
+    (found,) = broken(careless_no_way_back=("shut the door",))
+
+    assert "no way back from 'shut the door', no step of careless" in found
 
 
 def test_a_card_that_names_a_step_twice_or_owes_nothing_is_a_mistake():

@@ -32,6 +32,7 @@ def listened(what: str, detail: str = "") -> Line:
 
 
 STARTING = log("request endpoint=startupz method=GET status=503")
+ENDING = log("request endpoint=readyz method=GET status=503")
 LISTENED = (listened("logs"), listened("metrics"))
 
 
@@ -118,6 +119,10 @@ def test_a_log_that_names_a_cause_only_leaves_the_next_step_open():
     assert found == Told("next step", False, "no log and no command says what to type")
 
 
+def test_where_no_log_was_heard_nobody_says_that_there_was_no_next_step():
+    assert "next step" not in told(History(EVENTS))
+
+
 @pytest.mark.parametrize("text", ["the lab is open", "chirps 5xx", "serving port=8080", "gate lab"])
 def test_prose_is_no_command(text):
     assert heard.command_in(text) is None
@@ -164,14 +169,19 @@ def test_the_verdict_does_not_depend_on_what_pods_told():
 
 
 def test_warnings_are_signals_that_wake_nobody_and_the_same_of_all_pods_is_one():
-    of = history(log(FAILED), log(FAILED, count=5), log("applied version=6", level=""), STARTING)
+    of = history(
+        log(FAILED),
+        {**log(FAILED, count=5), "last": HURT + 9 * NS},
+        log("applied version=6", level=""),
+        STARTING,
+    )
     window = figures.window_of(of)
 
     kept = ledger.keep(of, window, traffic.failures(of, window))
 
     (row,) = (each for each in kept.rows if each.source == "log")
     assert (row.what, row.count, row.wakes) == (f"v1 {FAILED}", 12, ledger.Wakes.NOBODY)
-    assert row.lasts_s == 1
+    assert row.lasts_s == 9
 
 
 def test_hostile_text_stays_text():
