@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from lab.errors import RequestRefused
 from lab.kube.client import Client
 from lab.lifecycle.access import kubectl_program
 from lab.lifecycle.lab import Lab
@@ -22,6 +23,7 @@ from lab.service.rollout import pods
 FILE = "/etc/postgres/password"
 ANNOTATION = "lab.local/secret-looked-at"
 RELEASE = "app.kubernetes.io/version"
+NOT_FOUND = 404
 LOOK_BOUND_S = 8.0
 AGAIN_AFTER_S = 1.0
 # What is expected comes by standard input: arguments are shown to whoever may list processes.
@@ -69,9 +71,13 @@ def is_running(pod: dict[str, Any]) -> bool:
 
 
 def nudge(client: Client, pod: str) -> None:
-    """Have its kubelet look at what it mounts."""
+    """Have its kubelet look at what it mounts; a pod that is gone meanwhile mounts nothing."""
     changed = {"metadata": {"annotations": {ANNOTATION: secrets.token_hex(8)}}}
-    client.merge(f"{BASE}/pods/{pod}", changed)
+    try:
+        client.merge(f"{BASE}/pods/{pod}", changed)
+    except RequestRefused as exc:
+        if exc.status != NOT_FOUND:
+            raise
 
 
 def looking_into(lab: Lab) -> Holds:

@@ -35,6 +35,7 @@ from lab.scenario.verdict import Outcome
 
 NEEDS_NO_DATABASE = "page"
 NEEDS_DATABASE = (*CHIRP_ENDPOINTS, "create_user", "create_session")
+RECOVERS_WITHIN_S = 3.0
 
 # Set here, so that the same probe is asked everywhere and a prediction can be made of it.
 probed = {"readiness_probe": {"period_seconds": 2, "timeout_seconds": 1, "failure_threshold": 3}}
@@ -49,6 +50,8 @@ the_database_is_away_for_a_while = (
     Step("database away", once_all_is_answered, StopDatabase()),
     Step("it lasts", seconds_after("database away", 20)),
     Step("database back", after("it lasts"), StartDatabase()),
+    # Recovery is bounded, and whoever looks away before that bound has seen nothing of it.
+    Step("watch", seconds_after("database back", RECOVERS_WITHIN_S + 3)),
 )
 
 one_broken_thing_becomes_everything = (
@@ -69,7 +72,7 @@ only_what_needs_it_fails = (
     unharmed((NEEDS_NO_DATABASE,), rate_below=0.02),
     answered_soon(NEEDS_DATABASE, p99_s=0.5),
     all_endpoints_stay(),
-    recovers(within_s=3),
+    recovers(within_s=RECOVERS_WITHIN_S),
     no_write_is_lost(),
 )
 

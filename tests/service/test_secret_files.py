@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lab.errors import RequestRefused
 from lab.service import secret_files
 
 
@@ -76,6 +77,19 @@ def test_a_pod_that_waits_is_annotated_and_not_looked_into():
 
     assert spread(api) == []
     assert api.nudged == ["a"]
+
+
+def test_a_pod_that_goes_meanwhile_is_waited_for_no_more():
+    api = Api(pod("a"))
+
+    def refuse(_path: str, _body: dict[str, Any]) -> dict[str, Any]:
+        api.pods.clear()
+        raise RequestRefused("no such pod", status=404)
+
+    api.merge = refuse  # type: ignore[method-assign]
+    api.holds = lambda _name, _password: False  # type: ignore[method-assign]
+
+    assert spread(api) == []
 
 
 def test_without_pods_there_is_nothing_to_wait_for():
