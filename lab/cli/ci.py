@@ -8,7 +8,7 @@ import typer
 from lab.cli import _series
 from lab.cli._options import Json, Name, Runs, Scenarios
 from lab.cli._series import Retry, TimeBudget
-from lab.cli.scenario import complete_stage, scenarios_folder
+from lab.cli.scenario import Clock, complete_stage, scenarios_folder
 
 
 def ci(
@@ -22,6 +22,7 @@ def ci(
             autocompletion=complete_stage,
         ),
     ] = "twin",
+    clock: Clock = "honest",
     budget: TimeBudget = None,
     junit: Annotated[
         Path | None,
@@ -47,14 +48,16 @@ def ci(
 
         lab ci --budget 10m --junit report.xml
 
-        sudo lab ci --stage sandbox --json
+        sudo lab ci --stage sandbox --clock fast --json
     """
     from lab.cli.report import open_store
     from lab.paths import find_paths
     from lab.stages.play import BOTH
 
     paths = find_paths()
-    choice = _series.choose(paths, scenarios_folder(scenarios), (), stage=stage, lab_name=name)
+    choice = _series.choose(
+        paths, scenarios_folder(scenarios), (), stage=stage, lab_name=name, clock=clock
+    )
     options = _series.Options(repeat, budget, retry, json, junit)
     if code := _series.play(choice, BOTH, open_store(runs), paths, options):
         raise typer.Exit(code)

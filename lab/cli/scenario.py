@@ -44,6 +44,16 @@ Scenario = Annotated[
     ),
 ]
 
+Clock = Annotated[
+    str,
+    typer.Option(
+        "--clock",
+        help="honest: Kubernetes' own timers. fast: shorter ones until the end of the command, "
+        "which saves minutes and teaches wrong numbers; the report says so.",
+        autocompletion=complete_clock,
+    ),
+]
+
 
 @app.command("list")
 def list_scenarios(
@@ -148,15 +158,7 @@ def run(
             autocompletion=complete_stage,
         ),
     ] = "sandbox",
-    clock: Annotated[
-        str,
-        typer.Option(
-            "--clock",
-            help="honest: Kubernetes' own timers. fast: shorter ones until the end of the command, "
-            "which saves minutes and teaches wrong numbers; the report says so.",
-            autocompletion=complete_clock,
-        ),
-    ] = "honest",
+    clock: Clock = "honest",
     repeat: Annotated[
         int,
         typer.Option(
