@@ -6,7 +6,7 @@ the service; with fewer nodes the last one takes over what is missing.
 
 from collections.abc import Mapping, Sequence
 
-from lab.errors import RequestRefused
+from lab.errors import NotReady, RequestRefused
 from lab.kube import nodes as kube_nodes
 from lab.kube.client import Client
 from lab.machines.topology import DATA_NUMBER, Node, home
@@ -50,12 +50,22 @@ def bring_home(client: Client, pod: str, own: Node) -> None:
     A node's labels count only when a pod is scheduled (kubernetes.io/docs/concepts/
     scheduling-eviction/assign-pod-node).
     """
-    path = f"{BASE}/pods/{pod}"
+    if runs_on(client, pod) not in ("", own.name):
+        client.delete(f"{BASE}/pods/{pod}")
+
+
+def require_home(client: Client, pod: str, own: Node) -> None:
+    """Raise NotReady where a pod of the home runs elsewhere: a fault could hit it there."""
+    where = runs_on(client, pod)
+    if where not in ("", own.name):
+        raise NotReady(f"{pod} runs on {where}, and its home is {own.name} now", hint="lab deploy")
+
+
+def runs_on(client: Client, pod: str) -> str:
+    """Return the name of the node, empty where there is no such pod or it is not on any yet."""
     try:
-        found = client.get(path)
+        return str(client.get(f"{BASE}/pods/{pod}")["spec"].get("nodeName", ""))
     except RequestRefused as exc:
         if exc.status != 404:
             raise
-        return
-    if found["spec"].get("nodeName", own.name) != own.name:
-        client.delete(path)
+        return ""

@@ -83,7 +83,7 @@ def test_only_the_first_server_is_sent_secrets_before_anybody_joins(k3s: K3s) ->
 
 
 def test_a_cluster_that_is_there_is_only_asked(k3s: K3s) -> None:
-    (first,) = k3s.start_phase(NODES, SETTINGS, secrets=TOKENS, new=()).targets
+    (first,) = k3s.start_phase(NODES, SETTINGS, secrets=TOKENS, new=(), server=NODES[0]).targets
 
     assert first.deploys == ()
     assert set(first.read) == {"admin_kubeconfig", "ca", "server_token", "agent_token"}

@@ -2,11 +2,11 @@ from typing import Any, cast
 
 import pytest
 
-from lab.errors import RequestRefused
+from lab.errors import NotReady, RequestRefused
 from lab.kube.client import Client
 from lab.machines.topology import make_nodes, nodes_of
 from lab.service.names import APP, DATA, SERVER
-from lab.service.placement import bring_home, label_nodes, place
+from lab.service.placement import bring_home, label_nodes, place, require_home
 
 
 def roles(count: int) -> list[tuple[str, ...]]:
@@ -105,3 +105,11 @@ def test_the_observer_is_made_anew_where_it_does_not_run_at_home(
     bring_home(cast(Client, api), "observer-0", make_nodes(1)[0])
 
     assert ("observer-0" in api.pods) is stays
+
+
+def test_a_scenario_is_not_played_where_a_fault_could_hit_the_observer() -> None:
+    api, own = cast(Client, Api(**{"observer-0": "n3"})), make_nodes(1)[0]
+
+    with pytest.raises(NotReady, match="observer-0 runs on n3, and its home is n1 now"):
+        require_home(api, "observer-0", own)
+    require_home(cast(Client, Api(**{"observer-0": "n1"})), "observer-0", own)
