@@ -155,8 +155,7 @@ class Kubeadm:
         }
         deploys = (*self._first(), "prepare_node", "init_server") if server in new else ()
         # The keys leave a server only for those that share them.
-        shared = any(node in new for node in servers if node != server)
-        keys = {"pki": PKI_OUTPUT} if shared else {}
+        keys = {"pki": PKI_OUTPUT} if any(n in new for n in servers if n != server) else {}
         first = _target(server, deploys, data, read=SERVER_OUTPUTS | keys)
         title = f"preparing {name_range(new)}" if new else f"asking {server.name} for its keys"
         return Phase(
@@ -166,9 +165,8 @@ class Kubeadm:
 
     def join_server_phase(self, server: Node, nodes: tuple[Node, ...], outputs: Outputs) -> Phase:
         data = self._join_data(server, nodes, outputs) | {"pki": outputs["pki"]}
-        return Phase(
-            f"joining {server.name} as a server", (_target(server, ("join_server",), data),)
-        )
+        target = _target(server, ("join_server",), data)
+        return Phase(f"joining {server.name} as a server", (target,))
 
     def join_phase(
         self, agents: tuple[Node, ...], nodes: tuple[Node, ...], outputs: Outputs
@@ -205,11 +203,8 @@ class Kubeadm:
             "first": first,
         } | self._ground_data(node)
         deploys = (*self._first()[1:2], "upgrade_node")
-        return Phase(
-            f"upgrading {node.name}",
-            (_target(node, deploys, data),),
-            timeout_s=self._wait_s() + 180,
-        )
+        target = _target(node, deploys, data)
+        return Phase(f"upgrading {node.name}", (target,), timeout_s=self._wait_s() + 180)
 
     def leave_phase(self, node: Node) -> Phase:
         return Phase(f"taking {node.name} out of the cluster", (_target(node, ("leave",), {}),))
