@@ -109,7 +109,8 @@ def run_phases(lab: Lab, k3s: K3s, child: Child, secrets: Mapping[str, str]) -> 
     timer, nodes = Timer(child), lab.record.nodes
     settings = settings_of(lab, k3s)
     first, *others = lab.record.server_nodes
-    outputs = timer.run(k3s.start_phase(nodes, settings, secrets=secrets, new=nodes))[first.name]
+    phase = k3s.start_phase(nodes, settings, secrets=secrets, new=nodes, server=first)
+    outputs = timer.run(phase)[first.name] | {"server_address": first.address}
     for server in others:
         timer.run(k3s.join_server_phase(server, nodes, outputs))
     agents = tuple(node for node in nodes if not node.is_server)

@@ -124,7 +124,7 @@ class Site:
     def prepare(self, nodes: tuple[Node, ...]) -> Phase:
         """Return the phase in which nodes are prepared, and no server is started."""
         settings = settings_of(self.lab, self.k3s)
-        phase = self.k3s.start_phase(nodes, settings, secrets={}, new=nodes)
+        phase = self.k3s.start_phase(nodes, settings, secrets={}, new=nodes, server=nodes[0])
         prepared = (replace(each, deploys=("k3s_prepare",), read={}) for each in phase.targets)
         return replace(phase, targets=tuple(prepared))
 

@@ -81,6 +81,18 @@ def evict(client: Client, pod: dict[str, Any]) -> Eviction:
     return Eviction(CREATED)
 
 
+def forget_pods(client: Client, node: str) -> None:
+    """Delete at once what was bound to a node that is gone for good: nothing of it runs.
+
+    The cluster would do so by itself only after a minute (pkg/controller/podgc), and a new node
+    of that name would be told to run it.
+    """
+    found = client.get("/api/v1/pods", fieldSelector=f"spec.nodeName={node}")["items"]
+    for pod in found:
+        name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+        client.delete(f"/api/v1/namespaces/{namespace}/pods/{name}", gracePeriodSeconds="0")
+
+
 def _must_move(pod: dict[str, Any]) -> bool:
     ended = pod["status"].get("phase") in ("Succeeded", "Failed")
     return not ended and _owner(pod) not in STAYING

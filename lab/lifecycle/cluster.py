@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from lab.errors import ClusterUnreachable, NotReady, RequestRefused
@@ -10,12 +10,12 @@ from lab.files import write_json
 from lab.kube import identity, tokens
 from lab.kube import nodes as kube_nodes
 from lab.kube.client import Client
-from lab.lifecycle import own_hosts
+from lab.lifecycle import own_hosts, servers
 from lab.lifecycle.bounds import Bounds
 from lab.lifecycle.lab import Lab
 from lab.lifecycle.plan import CLUSTER, HOST, Done, preparation
 from lab.machines import cgroups
-from lab.machines.topology import Node
+from lab.machines.topology import Node, home
 from lab.progress import Progress, Task
 from lab.provision import readiness
 from lab.provision.child import Child, Phase
@@ -54,11 +54,6 @@ class Cluster:
     done: Done
 
     @property
-    def server(self) -> Node:
-        """Return the server that made the cluster."""
-        return self.lab.record.server_nodes[0]
-
-    @property
     def waiting(self) -> tuple[Node, ...]:
         """Return the nodes that are not known to have joined."""
         joined = self.lab.record.joined
@@ -70,14 +65,20 @@ class Cluster:
         return not joined or not self.lab.has_own_kubeconfig()
 
     def provision(self, child: Child) -> None:
-        """Prepare all nodes and make the first server beside it, then let the others join."""
+        """Prepare new nodes, beside it make a cluster if there is none, and let the others join.
+
+        They join through a server that answers, whichever made the cluster.
+        """
         self.distribution = bind(
             self.lab, self.distribution, self.lab.record.artifacts, self.bounds, self.progress
         )
         if self.lab.record.hosts and self.waiting:
             own_hosts.send(self.lab, self.distribution, self.waiting, self.progress)
-        outputs = self._start(child, self._secrets())
-        client = self._introduce(outputs)
+        server = servers.founder(self.lab.record)
+        if server is None:
+            server = servers.find(self.lab, within_s=self.bounds.nodes_s)
+        outputs = self._start(child, server, self._secrets())
+        client = self._introduce(server, outputs)
         if self.distribution.coredns_image:
             readiness.apply_coredns(client, self.distribution.coredns_image)
         if self.waiting:
@@ -132,9 +133,36 @@ class Cluster:
                     raise NotReady(
                         f"the API server did not answer within {self.bounds.nodes_s:g} s "
                         f"({exc.message})",
-                        hint=f"lab logs {self.server.name} --unit {self._server_unit()}",
+                        hint=f"lab logs {self.lab.record.home.name} --unit {self._server_unit()}",
                     ) from exc
                 time.sleep(0.2)
+
+    def insist(self, action: Callable[[Client], None]) -> None:
+        """Do what may be done twice; while etcd elects a leader, the API refuses for a moment."""
+        deadline = time.monotonic() + self.bounds.nodes_s
+        while True:
+            try:
+                action(self.connect_when_up())
+            except (ClusterUnreachable, RequestRefused):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+            else:
+                return
+
+    def keep_one_free(self, client: Client, nodes: tuple[Node, ...]) -> None:
+        """Keep the home of the observer free of what is scheduled, and no other server.
+
+        The taint keeps new pods away and drives none out, so that nothing is disturbed where it
+        moves to.
+        """
+        if not self.distribution.keeps_one_free or len(nodes) == 1:
+            return
+        present = {node.name for node in kube_nodes.list_nodes(client)}
+        for node in nodes:
+            if node.is_server and node.name in present:
+                taint = {kube_nodes.CONTROL_PLANE: node == home(nodes)}
+                kube_nodes.mark(client, node.name, labels={}, taints=taint)
 
     def _server_unit(self) -> str:
         return readiness.kubelet_unit(self.lab.record.versions, is_server=True)
@@ -149,28 +177,28 @@ class Cluster:
         kept: dict[str, str] = json.loads(file.read_text())
         return kept
 
-    def _start(self, child: Child, secrets: dict[str, str]) -> dict[str, str]:
+    def _start(self, child: Child, server: Node, secrets: dict[str, str]) -> dict[str, str]:
         new = self.waiting
         phase = self.distribution.start_phase(
-            self.lab.record.nodes, self.settings(), secrets=secrets, new=new
+            self.lab.record.nodes, self.settings(), secrets=secrets, new=new, server=server
         )
-        outputs = self._run(child, phase)[self.server.name]
+        outputs = self._run(child, phase)[server.name] | {"server_address": server.address}
         for node in new:
             self.done.add(node.name, preparation(own_hosts.installed(self.lab.record)))
-        if self.server in new:
-            self.done.add(self.server.name, "make cluster")
+        if server in new:
+            self.done.add(server.name, "make cluster")
         # What was read counts: k3s gives its tokens back in the form that pins its CA.
         return secrets | outputs
 
-    def _introduce(self, outputs: Outputs) -> Client:
+    def _introduce(self, server: Node, outputs: Outputs) -> Client:
         """Record who the cluster is, write the kubeconfig, and return a checked client."""
         admin = outputs["admin_kubeconfig"]
         if not self.lab.record.identity:
-            self.lab.update(identity=identity.read(self.lab.access(admin)))
+            self.lab.update(identity=identity.read(self.lab.access(admin, server)))
         if not self.lab.has_own_kubeconfig():
             self.done.add(HOST, "write kubeconfig")
-        self.lab.write_kubeconfig(admin)
-        self.lab.update(joined=self.lab.record.with_joined(self.server.name).joined)
+        self.lab.write_kubeconfig(admin, server)
+        self.lab.update(joined=self.lab.record.with_joined(server.name).joined)
         return self.lab.connect()
 
     def _admit(self, child: Child, client: Client, outputs: Outputs) -> None:
@@ -190,11 +218,12 @@ class Cluster:
             # A node of that name may be left from a try that was cut short; kubeadm
             # refuses to join beside one that still counts as Ready.
             kube_nodes.delete(client, node.name)
-        servers = tuple(node for node in self.waiting if node.is_server)
-        if servers or self.lab.record.hosts:
+        coming = tuple(node for node in self.waiting if node.is_server)
+        if coming or self.lab.record.hosts:
             self._tell_joined(child)
-        for server in servers:
+        for server in coming:
             self._run(child, bound.join_server_phase(server, nodes, outputs))
+            self.insist(lambda asked: self.keep_one_free(asked, nodes))
             self._note_joined(server)
         agents = self.waiting
         if agents:
@@ -218,11 +247,11 @@ class Cluster:
     def _run(self, child: Child, phase: Phase) -> dict[str, dict[str, str]]:
         """Run a phase, showing its operations; return node → what was read from it."""
         title = phase.title[0].upper() + phase.title[1:]
-        servers = tuple(node.address for node in self.lab.record.server_nodes)
+        addresses = tuple(node.address for node in self.lab.record.server_nodes)
         known = replace(
             phase,
             distribution=self.distribution.name,
-            servers=servers,
+            servers=addresses,
             # Who gives the nodes more time than usual means hosts that are slow.
             timeout_s=max(phase.timeout_s, self.bounds.nodes_s),
         )

@@ -6,7 +6,8 @@ with the certificates that the distribution put there, so no client program is n
 
 import json
 import re
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lab.errors import ClusterError, LabError
@@ -15,6 +16,10 @@ from lab.lifecycle.lab import Lab
 from lab.machines.topology import Node
 
 BOUND_S = 20.0
+# A leader that is gone is missed after an election timeout, a second by default, and the next
+# one may take two elections (etcd.io/docs/latest/tuning). Meanwhile no member calls itself healthy.
+ELECTION_S = 8.0
+POLL_S = 0.5
 _SUFFIX = re.compile(r"-[0-9a-f]{8}\Z")
 # CA, certificate and key: kubeadm's page on certificates; k3s pkg/etcd, docs.k3s.io/datastore.
 _FILES = {
@@ -60,8 +65,49 @@ def members(lab: Lab, asked: Node) -> tuple[Member, ...]:
     )
 
 
-def forget(lab: Lab, asked: Node, member: Member) -> None:
-    """Take a member out that cannot leave by itself."""
+def ask(lab: Lab, servers: Sequence[Node]) -> tuple[Node, tuple[Member, ...]]:
+    """Return the first of these servers that knows the members, and these; else raise LabError."""
+    failure: LabError = ClusterError("there is no server whose etcd could be asked")
+    for server in servers:
+        try:
+            return server, members(lab, server)
+        except LabError as exc:
+            failure = exc
+    raise failure
+
+
+def require_quorum(lab: Lab, servers: Sequence[Node], leaving: str) -> None:
+    """Raise LabError when etcd could not do without `leaving`; waits for an election to end."""
+    deadline = time.monotonic() + ELECTION_S
+    while True:
+        try:
+            refuse_loss_of_quorum(ask(lab, servers)[1], leaving)
+        except LabError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_S)
+        else:
+            return
+
+
+def take_out(lab: Lab, servers: Sequence[Node], name: str) -> None:
+    """Return when no member is called `name`; who still is could not leave by itself."""
+    deadline = time.monotonic() + ELECTION_S
+    while True:
+        try:
+            asked, found = ask(lab, servers)
+            left = [member for member in found if member.name == name]
+            for member in left:
+                _forget(lab, asked, member)
+        except LabError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_S)
+        else:
+            return
+
+
+def _forget(lab: Lab, asked: Node, member: Member) -> None:
     said = run_on_node(
         lab,
         asked,
@@ -107,6 +153,11 @@ def refuse_loss_of_quorum(found: Iterable[Member], leaving: str) -> None:
     A quorum is more than half of the voting members (etcd.io/docs/latest/faq).
     """
     staying = [member for member in found if member.name != leaving and not member.learner]
+    if not staying:
+        raise LabError(
+            f"{leaving} is the only voting member of etcd: what the cluster knows is there alone",
+            hint="lab status, then lab up to bring the others in first",
+        )
     healthy = [member.name for member in staying if member.healthy]
     needed = len(staying) // 2 + 1
     if len(healthy) < needed:

@@ -125,13 +125,15 @@ class Lab:
         records.save(self.paths, changed)
         self.record = changed
 
-    def access(self, admin: str) -> Access:
-        """Return the admin's access to the API as this host reaches it."""
-        access = kubeconfig.parse(admin, origin="admin.conf of the first server")
-        return replace(access, server=self.api_urls()[0])
+    def access(self, admin: str, server: Node | None = None) -> Access:
+        """Return the admin's access to the API as this host reaches it, at `server` if it can."""
+        access = kubeconfig.parse(admin, origin="the admin's kubeconfig of a server")
+        urls = self.api_urls()
+        own = f"https://{server.address}:{API_PORT}" if server else ""
+        return replace(access, server=own if own in urls else urls[0])
 
-    def write_kubeconfig(self, admin: str) -> None:
-        text = kubeconfig.render(self.access(admin), name=f"lab-{self.record.name}")
+    def write_kubeconfig(self, admin: str, server: Node | None = None) -> None:
+        text = kubeconfig.render(self.access(admin, server), name=f"lab-{self.record.name}")
         write_atomic(self.kubeconfig, text, owner=self.paths.caller)
 
     def has_own_kubeconfig(self) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lab.errors import ClusterError, InvalidValue, LabError
 from lab.kube import drain
 from lab.kube.client import Client
-from lab.lifecycle import etcd
+from lab.lifecycle import etcd, servers
 from lab.lifecycle.bounds import BOUNDS, Bounds
 from lab.lifecycle.cluster import Cluster
 from lab.lifecycle.lab import Lab, is_of_hosts, require_root
@@ -104,10 +104,10 @@ def remove(
         lab = Lab.load(paths, name)
         node = find_node(lab.record.nodes, node_name)
         _refuse_second(lab)
-        _refuse_first(lab, node)
-        client = lab.connect()
         if node.is_server:
-            etcd.refuse_loss_of_quorum(etcd.members(lab, lab.record.server_nodes[0]), node.name)
+            _refuse_only(lab, node)
+            etcd.require_quorum(lab, servers.others_running(lab, node), node.name)
+        client = lab.connect()
         if not force:
             _drain(lab, client, node, progress)
         distribution = choose(lab.record.distribution)
@@ -125,11 +125,11 @@ def _refuse_second(lab: Lab) -> None:
         )
 
 
-def _refuse_first(lab: Lab, node: Node) -> None:
-    if node == lab.record.server_nodes[0]:
+def _refuse_only(lab: Lab, node: Node) -> None:
+    if lab.record.server_nodes == (node,):
         raise InvalidValue(
-            f"{node.name} made the cluster and is home to the observer, so it stays",
-            hint=f"lab down --name {lab.record.name}",
+            f"{node.name} is the only server: what the cluster knows is there alone, so it stays",
+            hint=f"lab down --name {lab.record.name}, then lab up --servers 3",
         )
 
 
@@ -143,7 +143,8 @@ def _drain(lab: Lab, client: Client, node: Node, progress: Progress) -> None:
     if held:
         raise LabError(
             f"{node.name} has what no other node has: {', '.join(held)}",
-            hint=f"lab node remove --force {node.name} gives it up",
+            hint=f"lab node remove --force {node.name} gives it up; what is of the service, lab "
+            "deploy brings back",
         )
     with progress.task(f"Draining {node.name}"):
         drain.drain(client, node.name, timeout_s=DRAIN_WITHIN_S)

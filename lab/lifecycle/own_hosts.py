@@ -175,9 +175,8 @@ def _made_anew(lab: Lab, nodes: Sequence[Node]) -> HostUnfit:
     names, name = ", ".join(node.name for node in nodes), lab.record.name
     again = f"lab up --name {name} --inventory FILE"
     removal = "; ".join(f"lab node remove --name {name} --force {node.name}" for node in nodes)
-    # What the first server alone knew is gone with it.
-    first = lab.record.server_nodes[0] in nodes
-    way = f"lab down --name {name}" if first else removal
+    # What the cluster knows is on its servers, and gone with the last of them.
+    way = removal if set(lab.record.server_nodes) - set(nodes) else f"lab down --name {name}"
     return HostUnfit(
         f"{names}: part of lab {name!r}, and nothing there is of it: the machine was made anew",
         hint=f"{way}; then {again}",

@@ -132,10 +132,12 @@ def _boot_steps(facts: Facts) -> Iterator[Action]:
 
 def _cluster_steps(facts: Facts) -> Iterator[Action]:
     new = [node for node in facts.nodes if node.name not in facts.joined]
-    first = next(node for node in facts.nodes if node.is_server)
+    servers = [node for node in facts.nodes if node.is_server]
+    # Only where no server is part of a cluster, one makes it.
+    is_made = any(node.name in facts.joined for node in servers)
     for node in new:
         yield Action(node.name, preparation(facts.own), "it is not part of the cluster")
-        if node == first:
+        if node == servers[0] and not is_made:
             yield Action(node.name, "make cluster", "there is none")
         else:
             as_server = " as server" if node.is_server else ""

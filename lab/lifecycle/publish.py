@@ -16,7 +16,7 @@ from lab.machines.topology import API_PORT
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A port of the server node; `suffix` tells its forwarder from those of other doors."""
+    """A port of the servers; `suffix` tells its forwarder from those of other doors."""
 
     suffix: str
     port: int
@@ -27,7 +27,7 @@ class Door:
 
 
 API = Door("", API_PORT, API_PORT)
-# Every node leads to the service by this port; the server is the one that no fault touches.
+# Every node leads to the service by this port; servers do, of which no fault touches the home.
 SERVICE = Door("-service", 30080, 8080)
 DOORS = (API, SERVICE)
 
@@ -40,7 +40,7 @@ def is_published(lab: Lab, door: Door = API) -> bool:
     if lab.record.hosts:
         return door is API
     return _running(lab, door) is not None and _recorded(lab, door).get("hosts") == list(
-        _leads_to(lab, door)
+        _leads_to(lab)
     )
 
 
@@ -94,20 +94,25 @@ def _open(lab: Lab, door: Door, recorded: int) -> int:
     lab.journal.intend_once("forwarder", lab.record.lab_id)
     process = forwarder.start(
         netns=lab.sandbox.namespace(),
-        forwards=[Forward(port, _leads_to(lab, door), door.port)],
+        forwards=[Forward(port, _leads_to(lab), door.port)],
         label=door.label(lab.record.lab_id),
         log=lab.directory / f"forwarder{door.suffix}.log",
         owner=lab.paths.caller,
     )
-    leads = {"hosts": list(_leads_to(lab, door))}
+    leads = {"hosts": list(_leads_to(lab))}
     write_json(_file(lab, door), process.to_dict() | leads, owner=lab.paths.caller)
     return port
 
 
-def _leads_to(lab: Lab, door: Door) -> tuple[str, ...]:
-    """Return the addresses behind a door: any server for the API, n1 for the service."""
-    servers = tuple(node.address for node in lab.record.server_nodes)
-    return servers if door is API else servers[:1]
+def _leads_to(lab: Lab) -> tuple[str, ...]:
+    """Return the addresses behind a door: the home of the observer, then the other servers.
+
+    One that does not take a connection is asked last from then on (`lab.machines.relay`), so a
+    door leads to a server that runs.
+    """
+    record = lab.record
+    ordered = sorted(record.server_nodes, key=lambda node: node != record.home)
+    return tuple(node.address for node in ordered)
 
 
 def _running(lab: Lab, door: Door) -> ProcessId | None:

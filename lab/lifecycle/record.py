@@ -10,7 +10,7 @@ from lab.errors import InvalidValue, LabError, NoSuchLab
 from lab.files import write_json
 from lab.kube.identity import Identity
 from lab.machines.inventory import Host
-from lab.machines.topology import MAX_NODES, Node, check_lab_name, is_lab_name, nodes_of
+from lab.machines.topology import MAX_NODES, Node, check_lab_name, home, is_lab_name, nodes_of
 from lab.paths import Paths
 
 FORMAT = 1
@@ -68,8 +68,13 @@ class Record:
 
     @property
     def server_nodes(self) -> tuple[Node, ...]:
-        """Return the servers; the first of them made the cluster."""
+        """Return the servers in the order of their numbers, which says nothing of their state."""
         return tuple(node for node in self.nodes if node.is_server)
+
+    @property
+    def home(self) -> Node:
+        """Return the server that is kept free, and is home to the observer."""
+        return home(self.nodes)
 
     @property
     def is_complete(self) -> bool:

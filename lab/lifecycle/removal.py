@@ -6,8 +6,10 @@ Every step looks first, so that a removal which was cut short goes on from where
 from contextlib import suppress
 
 from lab.errors import LabError, NodeUnreachable, NoSpace
+from lab.kube import drain
 from lab.kube import nodes as kube_nodes
-from lab.lifecycle import etcd, own_hosts, publish
+from lab.kube.client import Client
+from lab.lifecycle import etcd, own_hosts, publish, servers
 from lab.lifecycle.bounds import Bounds
 from lab.lifecycle.cluster import Cluster, bind, start_child
 from lab.lifecycle.lab import Lab
@@ -24,16 +26,29 @@ def end_removal(lab: Lab, distribution: Distribution, bounds: Bounds, progress: 
     the lab should be, so the API server is waited for.
     """
     node = next(node for node in lab.record.nodes if node.number == lab.record.removing)
-    client = Cluster(lab, distribution, bounds, progress, Done()).connect_when_up()
+    cluster = Cluster(lab, distribution, bounds, progress, Done())
+    cluster.connect_when_up()
     with progress.task(f"Taking {node.name} out of the cluster"):
         if node.is_server:
             _leave_etcd(lab, node, distribution)
-        kube_nodes.delete(client, node.name)
+        cluster.insist(lambda client: kube_nodes.delete(client, node.name))
     with progress.task(f"Removing the machine {node.name}"):
         _delete_machine(lab, node)
-    lab.set_nodes(lab.record.staying, removing=0)
+    cluster.insist(lambda client: _settle(cluster, client, node))
     if node.is_server or lab.record.hosts:
         _tell_others(lab, distribution, bounds, progress)
+    # Last: who is cut short before does all of it again.
+    lab.set_nodes(lab.record.staying, removing=0)
+    publish.publish(lab)
+    if node.is_server and lab.kubeconfig.exists() and not lab.has_own_kubeconfig():
+        lab.write_kubeconfig(lab.kubeconfig.read_text())
+
+
+def _settle(cluster: Cluster, client: Client, node: Node) -> None:
+    """Let go of what ran on the node, and give to another server what it was there for."""
+    drain.forget_pods(client, node.name)
+    if node.is_server:
+        cluster.keep_one_free(client, cluster.lab.record.staying)
 
 
 def _leave_etcd(lab: Lab, node: Node, distribution: Distribution) -> None:
@@ -41,10 +56,7 @@ def _leave_etcd(lab: Lab, node: Node, distribution: Distribution) -> None:
     if lab.machines.running([node]):
         with suppress(LabError), start_child(lab) as child:
             child.run(distribution.leave_phase(node), lambda host, name: None)
-    first = lab.record.server_nodes[0]
-    for member in etcd.members(lab, first):
-        if member.name == node.name:
-            etcd.forget(lab, first, member)
+    etcd.take_out(lab, servers.others_running(lab, node), node.name)
 
 
 def _delete_machine(lab: Lab, node: Node) -> None:
@@ -78,12 +90,12 @@ def _give_back(lab: Lab, node: Node) -> None:
 
 
 def _tell_others(lab: Lab, distribution: Distribution, bounds: Bounds, progress: Progress) -> None:
-    """Tell nodes and forwarder which servers there are now."""
-    publish.publish(lab)
-    names = lab.machines.running(lab.record.nodes)
-    running = tuple(node for node in lab.record.nodes if node.name in names)
+    """Tell the nodes that stay which servers there are now."""
+    staying = lab.record.staying
+    names = lab.machines.running(staying)
+    running = tuple(node for node in staying if node.name in names)
     bound = bind(lab, distribution, lab.record.artifacts, bounds, progress)
-    phase = bound.know_phase(running, lab.record.nodes)
+    phase = bound.know_phase(running, staying)
     if phase is None:
         return
     with progress.task("Telling all nodes where the API is"), start_child(lab) as child:

@@ -15,7 +15,7 @@ from lab.lifecycle.cluster import Cluster, bind, start_child
 from lab.lifecycle.facts import recipes_of
 from lab.lifecycle.lab import Lab
 from lab.lifecycle.plan import HOST, Done
-from lab.lifecycle.versions import remaining
+from lab.lifecycle.versions import is_first, remaining
 from lab.machines.topology import Node
 from lab.progress import Progress
 from lab.provision import readiness
@@ -44,7 +44,7 @@ class Upgrade:
             own_hosts.send(self.lab, self.distribution, left, self.progress)
         with start_child(self.lab) as child:
             for node in left:
-                self._upgrade(child, node, new)
+                self._upgrade(child, node, new, first=is_first(node, self.lab.record.nodes, left))
         # Only now: a node that boots in the midst of it boots as what it was.
         record = self.lab.record
         old = {
@@ -71,12 +71,10 @@ class Upgrade:
         self.lab.update(artifacts=record.artifacts | coming)
         return new
 
-    def _upgrade(self, child: Child, node: Node, new: dict[str, str]) -> None:
+    def _upgrade(self, child: Child, node: Node, new: dict[str, str], *, first: bool) -> None:
         version = self.distribution.version
         title = f"Upgrading {node.name} to {version}"
-        phase = self.distribution.upgrade_phase(
-            node, new, first=node == self.lab.record.server_nodes[0]
-        )
+        phase = self.distribution.upgrade_phase(node, new, first=first)
         with self.progress.task(title) as task:
             child.run(phase, lambda host, name: task.advance(0, 0, f"{host}: {name}"))
             readiness.wait_for_version(

@@ -53,7 +53,26 @@ def is_wanted(present: str, offered: str, *, name: str, can: bool = True) -> boo
 
 
 def remaining(nodes: Sequence[Node], found: Iterable[NodeStatus], version: str) -> tuple[Node, ...]:
-    """Return the nodes that do not have `version` yet, in the order they are upgraded in."""
-    done = {node.name for node in found if node.version == version}
-    waiting = [node for node in nodes if node.name not in done]
-    return tuple(sorted(waiting, key=lambda node: (not node.is_server, node.number)))
+    """Return the nodes that do not have `version` yet, in the order they are upgraded in.
+
+    Servers come first, and of these one that is there: it does for all what is done once.
+    """
+    known = {node.name: node for node in found}
+    waiting = [n for n in nodes if n.name not in known or known[n.name].version != version]
+    return tuple(
+        sorted(waiting, key=lambda n: (not n.is_server, not is_there(known.get(n.name)), n.number))
+    )
+
+
+def is_there(found: NodeStatus | None) -> bool:
+    """Whether a server answers for itself: Ready, and voting where its Node says that."""
+    return found is not None and found.ready and found.votes is not False
+
+
+def is_first(node: Node, nodes: Sequence[Node], left: Sequence[Node]) -> bool:
+    """Whether `node` is the first server of all to be upgraded, when `left` have not been yet.
+
+    kubeadm changes then what is the cluster's, and etcd's data is saved.
+    """
+    servers = {each for each in nodes if each.is_server}
+    return node == left[0] and servers <= set(left)

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from lab.errors import InvalidValue, NoSuchNode
@@ -17,6 +17,8 @@ CLUSTER_DNS = SERVICE_SUBNET[10]
 API_NAME = "lab-api"
 API_PORT = 6443
 SERVER_COUNTS = (1, 3)
+# The node that holds the data, where it is no server or there are no others.
+DATA_NUMBER = 2
 
 # Links are named vb-<id>-n12, and the kernel takes 15 characters.
 ID_LENGTH = 4
@@ -84,6 +86,16 @@ def server_numbers(count: int, servers: int) -> tuple[int, ...]:
     if servers == 1:
         return (1,)
     return (1, 3, 4) if count > servers else (1, 2, 3)
+
+
+def home(nodes: Sequence[Node]) -> Node:
+    """Return the server that is kept free of what is scheduled, and is home to the observer.
+
+    The one with the lowest number, so that a lost first server's place falls to the next one, and
+    back to the server that is made in its place. n2 comes last: data does not move.
+    """
+    servers = [node for node in nodes if node.is_server] or nodes
+    return min(servers, key=lambda node: (node.number == DATA_NUMBER, node.number))
 
 
 def find_node(nodes: tuple[Node, ...], name: str) -> Node:

@@ -39,7 +39,8 @@ class Ground:
 
 
 Outputs = Mapping[str, str]
-"""What was read from the first server, and the secrets: all that others need to join."""
+"""All that others need to join: what was read from the server that was asked, its address as
+`server_address`, and the secrets."""
 
 
 class Distribution(Protocol):
@@ -80,6 +81,11 @@ class Distribution(Protocol):
         ...
 
     @property
+    def keeps_one_free(self) -> bool:
+        """Whether one of several nodes, the home, runs nothing that does not ask for it."""
+        ...
+
+    @property
     def keeps_secrets(self) -> bool:
         """Whether its secrets are the cluster's for good, and not just for one try to join."""
         ...
@@ -110,10 +116,12 @@ class Distribution(Protocol):
         *,
         secrets: Mapping[str, str],
         new: tuple[Node, ...],
+        server: Node,
     ) -> Phase:
-        """Return the phase that prepares the `new` nodes and makes the server if it is new.
+        """Return the phase that prepares the `new` nodes and asks `server`.
 
-        It reads `admin_kubeconfig`, `ca` and what joining needs from the server in any case.
+        If that is new, too, it makes the cluster: there must be none then. `admin_kubeconfig`,
+        `ca` and what joining needs are read from it in any case.
         """
         ...
 
@@ -129,11 +137,14 @@ class Distribution(Protocol):
     ) -> Phase: ...
 
     def know_phase(self, nodes: tuple[Node, ...], all_nodes: tuple[Node, ...]) -> Phase | None:
-        """Return the phase that tells `nodes` which servers there are, if they must be told."""
+        """Return the phase that tells `nodes` which servers there are, if they must be told.
+
+        `all_nodes` are those of the lab, without one that is leaving.
+        """
         ...
 
     def upgrade_phase(self, node: Node, artifacts: Mapping[str, str], *, first: bool) -> Phase:
-        """Return the phase that brings a node to `version`; the first server goes first.
+        """Return the phase that brings a node to `version`; `first` is the first server of all.
 
         `artifacts` are paths in the cache by name; nodes see it read-only at nspawn.STORE.
         """

@@ -162,6 +162,20 @@ def uninstall() -> None:
     )
 
 
+@deploy("Know the servers")
+def know_servers() -> None:
+    """See that the node is told to join a server that there is. Data: servers (addresses).
+
+    k3s reads it at its next start only, so nothing is restarted. An agent needs it then: what it
+    knew of servers is forgotten before it starts anew (`_start`). A server that has etcd's data
+    does not (docs.k3s.io/datastore/ha-embedded), unless it comes to lose them.
+    """
+    shell.shell(
+        name="Write which server k3s joins",
+        commands=[f"({render('k3s-know.sh.j2', config=k3s_config.CONFIG)})"],
+    )
+
+
 @deploy("Stop k3s")
 def leave() -> None:
     """Stop the service, so that the node's removal from the cluster is final."""

@@ -35,7 +35,7 @@ UPGRADE_BOUND_S = 420
 # To all hosts at once, some 300 MB each.
 UPLOAD_BOUND_S = 1200
 
-# What the first server hands to the parent, each read over SSH.
+# What a server hands to the parent, each read over SSH.
 OUTPUTS = {
     "admin_kubeconfig": "cat /etc/rancher/k3s/k3s.yaml",
     "ca": f"cat {DATA}/server/tls/server-ca.crt",
@@ -92,6 +92,7 @@ class K3s:
     name: str = "k3s"
     probe_image: str = kubeimages.PROBE
     coredns_image: str = ""
+    keeps_one_free: bool = False
     keeps_secrets: bool = True
     admits_by_token: bool = False
     upgrades: bool = True
@@ -130,9 +131,18 @@ class K3s:
     def make_secrets(self) -> dict[str, str]:
         return make_tokens()
 
-    def know_phase(self, nodes: tuple[Node, ...], all_nodes: tuple[Node, ...]) -> Phase | None:
-        """Return None: an agent of k3s is told by the servers themselves."""
-        return None
+    def know_phase(self, nodes: tuple[Node, ...], all_nodes: tuple[Node, ...]) -> Phase:
+        """Return the phase; an agent that runs is told by the servers, one that starts is not."""
+        targets = tuple(
+            Target(
+                node.name,
+                node.address,
+                ("k3s_know",),
+                {"servers": [each for each in _servers(all_nodes) if each != node.address]},
+            )
+            for node in nodes
+        )
+        return Phase("telling all nodes where the API is", targets, distribution=self.name)
 
     def upgrade_phase(self, node: Node, artifacts: Mapping[str, str], *, first: bool) -> Phase:
         """Return the phase; what the node gets is told by `artifacts`, and not by the binding."""
@@ -159,8 +169,8 @@ class K3s:
         *,
         secrets: Mapping[str, str],
         new: tuple[Node, ...],
+        server: Node,
     ) -> Phase:
-        first = next(node for node in nodes if node.is_server)
         targets = [
             Target(
                 node.name,
@@ -169,14 +179,14 @@ class K3s:
                 self._data(node, nodes, {}, ""),
             )
             for node in new
-            if node != first
+            if node != server
         ]
-        data = self._data(first, nodes, secrets, "")
-        deploys = (*self._claim(), "k3s_server") if first in new else ()
-        title = f"preparing {name_range(new)}" if new else f"asking {first.name} for its keys"
+        data = self._data(server, nodes, secrets, "")
+        deploys = (*self._claim(), "k3s_server") if server in new else ()
+        title = f"preparing {name_range(new)}" if new else f"asking {server.name} for its keys"
         return Phase(
-            title + (f", starting the server on {first.name}" if first in new else ""),
-            (Target(first.name, first.address, deploys, data, dict(OUTPUTS)), *targets),
+            title + (f", starting the server on {server.name}" if server in new else ""),
+            (Target(server.name, server.address, deploys, data, dict(OUTPUTS)), *targets),
             timeout_s=UPLOAD_BOUND_S if self.ground and new else START_BOUND_S,
             distribution=self.name,
             servers=_servers(nodes),
@@ -228,9 +238,9 @@ class K3s:
         tokens = {"agent_token": check_token(outputs["agent_token"], ca)}
         if node.is_server:
             tokens["server_token"] = check_token(outputs["server_token"], ca)
-        return Target(
-            node.name, node.address, (deploy,), self._data(node, nodes, tokens, ca_hash(ca))
-        )
+        data = self._data(node, nodes, tokens, ca_hash(ca))
+        data["server_address"] = outputs["server_address"]
+        return Target(node.name, node.address, (deploy,), data)
 
     def _data(
         self, node: Node, nodes: tuple[Node, ...], tokens: Mapping[str, str], pinned: str
@@ -242,7 +252,7 @@ class K3s:
             "version": self.version,
             **(self._bound().uploaded() if self.ground else self._bound().in_layers()),
             "etcd": len(servers) > 1,
-            "server_address": servers[0].address if pinned else "",
+            "server_address": "",
             "ca_hash": pinned,
             "san": ["127.0.0.1", API_NAME, *api_addresses(node, nodes)],
             "labels": [],

@@ -64,8 +64,8 @@ def join_server() -> None:
 def join_agent() -> None:
     """Run `kubeadm join` against the pinned CA and start kube-proxy.
 
-    Data: node_name, address, is_server, server_address, token (secret), ca_hash,
-    kube_proxy_config (secret), wait_s.
+    Data: node_name, address, is_server, kept_free (whether a server is kept free of what is
+    scheduled), server_address, token (secret), ca_hash, kube_proxy_config (secret), wait_s.
     """
     run_kubeadm("join", render("kubeadm-join.yaml.j2", ignored=IGNORED))
     server.shell(

@@ -21,6 +21,7 @@ from lab.machines.topology import (
     POD_SUBNET,
     SERVICE_SUBNET,
     Node,
+    home,
     make_nodes,
 )
 from lab.provision.child import Phase, Target
@@ -39,7 +40,7 @@ PROGRAM_ARTIFACTS = ("kubernetes", "containerd", "cni")
 
 _TOKEN_ALPHABET = string.ascii_lowercase + string.digits
 
-# What the server's phase hands to the parent, each read over SSH.
+# What a server's phase hands to the parent, each read over SSH.
 SERVER_OUTPUTS = {
     "admin_kubeconfig": "cat /etc/kubernetes/admin.conf",
     "ca": "cat /etc/kubernetes/pki/ca.crt",
@@ -86,6 +87,7 @@ class Kubeadm:
     name: str = "kubeadm"
     coredns_image: str = kubeimages.COREDNS
     probe_image: str = kubeimages.PROBE
+    keeps_one_free: bool = True
     keeps_secrets: bool = False
     admits_by_token: bool = True
     upgrades: bool = True
@@ -134,9 +136,9 @@ class Kubeadm:
         *,
         secrets: Mapping[str, str],
         new: tuple[Node, ...],
+        server: Node,
     ) -> Phase:
         servers = [node for node in nodes if node.is_server]
-        server = servers[0]
         targets = [
             _target(node, (*self._first(), "prepare_node"), self._node_data(node, nodes, settings))
             for node in new
@@ -152,8 +154,8 @@ class Kubeadm:
             "elects": len(servers) > 1,
         }
         deploys = (*self._first(), "prepare_node", "init_server") if server in new else ()
-        # The keys leave the first server only for those that share them.
-        keys = {"pki": PKI_OUTPUT} if any(node in new for node in servers[1:]) else {}
+        # The keys leave a server only for those that share them.
+        keys = {"pki": PKI_OUTPUT} if any(n in new for n in servers if n != server) else {}
         first = _target(server, deploys, data, read=SERVER_OUTPUTS | keys)
         title = f"preparing {name_range(new)}" if new else f"asking {server.name} for its keys"
         return Phase(
@@ -163,9 +165,8 @@ class Kubeadm:
 
     def join_server_phase(self, server: Node, nodes: tuple[Node, ...], outputs: Outputs) -> Phase:
         data = self._join_data(server, nodes, outputs) | {"pki": outputs["pki"]}
-        return Phase(
-            f"joining {server.name} as a server", (_target(server, ("join_server",), data),)
-        )
+        target = _target(server, ("join_server",), data)
+        return Phase(f"joining {server.name} as a server", (target,))
 
     def join_phase(
         self, agents: tuple[Node, ...], nodes: tuple[Node, ...], outputs: Outputs
@@ -202,11 +203,8 @@ class Kubeadm:
             "first": first,
         } | self._ground_data(node)
         deploys = (*self._first()[1:2], "upgrade_node")
-        return Phase(
-            f"upgrading {node.name}",
-            (_target(node, deploys, data),),
-            timeout_s=self._wait_s() + 180,
-        )
+        target = _target(node, deploys, data)
+        return Phase(f"upgrading {node.name}", (target,), timeout_s=self._wait_s() + 180)
 
     def leave_phase(self, node: Node) -> Phase:
         return Phase(f"taking {node.name} out of the cluster", (_target(node, ("leave",), {}),))
@@ -234,7 +232,8 @@ class Kubeadm:
             "node_name": node.name,
             "address": node.address,
             "is_server": node.is_server,
-            "server_address": next(each for each in nodes if each.is_server).address,
+            "kept_free": len(nodes) > 1 and node == home(nodes),
+            "server_address": outputs["server_address"],
             "token": outputs["token"],
             "ca_hash": ca_hash(outputs["ca"]),
             "kube_proxy_config": outputs["kube_proxy_config"],

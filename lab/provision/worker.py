@@ -61,6 +61,7 @@ DEPLOYS = {
     "k3s_prepare": k3s.prepare,
     "k3s_server": k3s.server,
     "k3s_agent": k3s.agent,
+    "k3s_know": k3s.know_servers,
     "k3s_leave": k3s.leave,
     "k3s_upgrade": k3s.upgrade,
     "k3s_uninstall": k3s.uninstall,

@@ -159,11 +159,13 @@ class Deployment:
             client,
             manifests.render("observer", image=OBSERVER, image_key=image_key),
         )
+        placement.bring_home(client, OBSERVER_POD, self.lab.record.home)
         wait_for_pod(client, OBSERVER_POD, "observer", timeout_s=self.timeout_s)
 
     def _start_operator(self, client: Client, image_key: str) -> None:
         image = chirps_tag(OPERATOR_RELEASE)
         apply.apply_all(client, manifests.render("operator", image=image, image_key=image_key))
+        placement.bring_home(client, OPERATOR_POD, self.lab.record.home)
         wait_for_pod(client, OPERATOR_POD, "operator", timeout_s=self.timeout_s)
 
     def _start_service(self, client: Client, wanted: Seed) -> None:
@@ -234,6 +236,8 @@ def _pod_missing(client: Client, name: str, owner: str) -> str:
         if exc.status == 404:
             return "it does not exist"
         raise
+    if pod["metadata"].get("deletionTimestamp"):
+        return "the pod that was there is being ended"
     if pod["metadata"].get("labels", {}).get("controller-revision-hash") != newest:
         return "the pod of an earlier revision is still there"
     return "" if rollout.is_ready(pod) else rollout.waits_for(pod) or "it is not Ready"

@@ -12,10 +12,10 @@ from lab.lifecycle.lab import Lab
 from lab.provision import readiness
 from lab.scenario.load import Invariant, Load
 from lab.scenario.model import Start
-from lab.service import budget, jobs, operator, rolling, rollout
+from lab.service import budget, jobs, operator, placement, rolling, rollout
 from lab.service.database import Database
 from lab.service.jobs import Job
-from lab.service.names import BASE, NAMESPACE
+from lab.service.names import BASE, NAMESPACE, OBSERVER_POD
 from lab.service.observer import Clock, Event, Observer
 from lab.service.reset import Beginning, reset_service
 from lab.stages import clock_mode
@@ -70,6 +70,7 @@ class ClusterStage:
         missing = readiness.judge_cluster(self.client, record.nodes, record.versions)
         if missing.findings:
             raise NotReady(f"the cluster is not ready: {missing.text()}", hint="lab status")
+        placement.require_home(self.client, OBSERVER_POD, record.home)
         told = rollout.configured(self.client)
         reset_service(
             self.lab,

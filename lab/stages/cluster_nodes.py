@@ -100,9 +100,9 @@ class ClusterNodeFaults:
             draining.stop()
 
     def _target(self, name: str) -> Node:
-        """Return the lab's node of that name; raises NoSuchNode, InvalidValue for the first."""
+        """Return the lab's node of that name; raises NoSuchNode, InvalidValue for the home."""
         node = find_node(self._lab.record.nodes, name)
-        if node == self._lab.record.server_nodes[0]:
+        if node == self._lab.record.home:
             raise InvalidValue(
                 f"{name} is home to the observer, which would be hit as well",
                 hint="lab status shows the others",

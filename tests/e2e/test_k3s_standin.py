@@ -21,6 +21,7 @@ import pytest
 from lab.artifacts.k3s import PROGRAM, K3sChoice
 from lab.errors import ClusterError, ProvisionFailed
 from lab.kube import nodes as kube_nodes
+from lab.lifecycle import servers
 from lab.lifecycle.access import kubectl_program, run_on_node
 from lab.lifecycle.bounds import BOUNDS
 from lab.lifecycle.cluster import Cluster, start_child
@@ -64,9 +65,11 @@ class Made:
     def outputs(self) -> dict[str, str]:
         settings = self.cluster().settings()
         nodes = self.lab.record.nodes
-        phase = self.k3s.start_phase(nodes, settings, secrets={}, new=())
+        asked = servers.find(self.lab, within_s=60)
+        phase = self.k3s.start_phase(nodes, settings, secrets={}, new=(), server=asked)
         with start_child(self.lab) as child:
-            return child.run(phase, lambda host, name: None)["n1"]
+            said = child.run(phase, lambda host, name: None)[asked.name]
+        return said | {"server_address": asked.address}
 
     def cluster(self) -> Cluster:
         return Cluster(self.lab, self.k3s, BOUNDS, Silent(), Done())
@@ -257,6 +260,37 @@ def test_a_k3s_of_somebody_else_is_refused_and_left_alone(made: Made) -> None:
     finally:
         made.on("n2", "mv /var/lib/lab/away /var/lib/lab/k3s")
     assert made.on("n2", "systemctl is-active k3s-agent") == "active"
+
+
+def test_a_first_server_that_is_lost_is_replaced_by_one_that_joins_and_founds_nothing(
+    made: Made,
+) -> None:
+    """What `lab node remove` and `add` do, without etcd's gateway, which the stand-in has not."""
+    lab, nodes = made.lab, made.lab.record.nodes
+    lost, staying = nodes[0], nodes[1:]
+    cluster = lab.record.identity
+    lab.sandbox.destroy([lost])
+    assert servers.find(lab, within_s=60).name == "n3"
+    made.cluster().insist(lambda client: kube_nodes.delete(client, lost.name))
+    made.run(made.k3s.know_phase(staying, staying))
+    lab.set_nodes(staying)
+
+    lab.set_nodes(nodes)
+    prepare_host(lab, Silent(), Done())
+    done = Done()
+    with start_child(lab) as child:
+        boot(lab, made.k3s, BOUNDS, Silent(), done)
+        Cluster(lab, made.k3s, BOUNDS, Silent(), done).provision(child)
+
+    assert ("n1", "join as server") in [(each.target, each.action) for each in done.actions]
+    config = made.on("n1", "cat /etc/rancher/k3s/config.yaml")
+    assert 'server: "https://10.77.0.13:6443"' in config
+    assert "cluster-init" not in config
+    assert 'server: "https://10.77.0.13:6443"' in made.on("n5", "cat /etc/rancher/k3s/config.yaml")
+    found = {node.name: node for node in kube_nodes.list_nodes(lab.connect())}
+    assert len(found) == 6
+    assert all(found[name].votes for name in ("n1", "n3", "n4"))
+    assert lab.record.identity == cluster
 
 
 NEWER = "v1.36.4+k3s1"

@@ -154,3 +154,16 @@ def test_after_a_removal_that_was_cut_short_the_machines_of_an_inventory_are_ins
     facts = replace(of_own(hosts, "kubeadm v1.36.3", ()), leaving="down", joined=frozenset({"k1"}))
 
     assert steps(facts)[:2] == [("host", "end down"), ("k1", "install kubeadm v1.36.3")]
+
+
+def test_a_first_server_that_was_lost_joins_the_cluster_that_there_is() -> None:
+    facts = replace(UP, joined=NAMES - {"n1"}, unready="it was changed")
+
+    assert ("n1", "join as server") in steps(facts)
+    assert "make cluster" not in [action for _, action in steps(facts)]
+
+
+def test_a_cluster_is_made_once_and_by_the_first_server() -> None:
+    found = steps(replace(UP, joined=frozenset(), unready="it was never checked"))
+
+    assert [target for target, action in found if action == "make cluster"] == ["n1"]

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from lab.errors import InvalidValue
 from lab.kube.nodes import NodeStatus
-from lab.lifecycle.versions import is_wanted, parse_version, remaining
+from lab.lifecycle.versions import is_first, is_wanted, parse_version, remaining
 from lab.machines.topology import make_nodes
 
 NEW = "v1.36.3"
@@ -49,3 +51,24 @@ def test_a_later_build_of_k3s_is_an_upgrade_and_an_earlier_one_a_step_back() -> 
     assert is_wanted("v1.36.3+k3s1", "v1.36.3+k3s2", name="lab")
     with pytest.raises(InvalidValue, match="cannot go back"):
         is_wanted("v1.36.3+k3s10", "v1.36.3+k3s2", name="lab")
+
+
+def test_a_server_that_answers_is_upgraded_before_one_that_does_not() -> None:
+    nodes = make_nodes(4, 3)
+    lost = replace(status("n1", "v1.36.1"), ready=False)
+    learner = replace(status("n3", "v1.36.1"), votes=False)
+
+    left = remaining(nodes, [lost, learner, status("n4", "v1.36.1")], NEW)
+
+    assert [node.name for node in left] == ["n4", "n1", "n3", "n2"]
+
+
+def test_what_is_done_once_is_done_by_the_first_server_of_all_that_is_upgraded() -> None:
+    nodes = make_nodes(4, 3)
+    n1, n2, n3, n4 = nodes
+
+    assert is_first(n3, nodes, (n3, n1, n4, n2))
+    assert not is_first(n1, nodes, (n3, n1, n4, n2))
+    # n1 is done, and did it.
+    assert not is_first(n3, nodes, (n3, n4, n2))
+    assert not is_first(n2, nodes, (n2,))

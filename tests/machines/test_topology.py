@@ -4,7 +4,15 @@ from hypothesis import strategies as st
 
 from lab.errors import InvalidValue, NoSuchNode
 from lab.machines import network
-from lab.machines.topology import MAX_NODES, check_lab_name, find_node, make_nodes, server_numbers
+from lab.machines.topology import (
+    MAX_NODES,
+    check_lab_name,
+    find_node,
+    home,
+    make_nodes,
+    nodes_of,
+    server_numbers,
+)
 
 
 def test_six_nodes_have_names_and_addresses_that_show_their_number() -> None:
@@ -64,3 +72,14 @@ def test_a_number_of_servers_that_helps_nobody_is_refused(servers: int) -> None:
 def test_more_servers_than_nodes_are_refused() -> None:
     with pytest.raises(InvalidValue, match="--servers is 3, but --nodes is 2"):
         make_nodes(2, 3)
+
+
+def test_the_home_is_the_first_server_then_the_next_and_again_the_first() -> None:
+    assert home(make_nodes(6, 3)).name == "n1"
+    assert home(nodes_of((2, 3, 4, 5, 6), (3, 4))).name == "n3"
+    assert home(nodes_of((1, 2, 3, 4), (1, 3, 4))).name == "n1"
+
+
+def test_the_node_with_the_data_is_home_only_when_no_other_server_is_left() -> None:
+    assert home(nodes_of((2, 3), (2, 3))).name == "n3"
+    assert home(nodes_of((2, 4), (2,))).name == "n2"

@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from lab.errors import HostUnfit, InvalidValue
 from lab.lifecycle.versions import is_wanted
 from lab.machines.topology import POD_SUBNET, SERVICE_SUBNET, make_nodes
 from lab.provision.distribution import Ground, Settings
-from lab.provision.k3s_config import ca_hash
+from lab.provision.k3s_config import Place, ca_hash, render_config
 from lab.provision.k3s_phases import HOSTS, SANDBOX, K3s, make_tokens
 
 NODES = make_nodes(6, 3)
@@ -23,6 +24,7 @@ CA = "certificate\n"
 TOKENS = {"server_token": "s3rver", "agent_token": "ag3nt"}
 OUTPUTS = {
     "ca": CA,
+    "server_address": "10.77.0.11",
     "server_token": f"K10{ca_hash(CA)}::server:s3rver",
     "agent_token": f"K10{ca_hash(CA)}::node:ag3nt",
 }
@@ -63,7 +65,7 @@ def test_two_tokens_of_256_bits_are_made_and_differ() -> None:
 
 
 def test_all_are_prepared_while_the_first_server_starts(k3s: K3s) -> None:
-    phase = k3s.start_phase(NODES, SETTINGS, secrets=TOKENS, new=NODES)
+    phase = k3s.start_phase(NODES, SETTINGS, secrets=TOKENS, new=NODES, server=NODES[0])
 
     assert [(target.name, target.deploys) for target in phase.targets] == [
         ("n1", ("k3s_server",)),
@@ -72,14 +74,16 @@ def test_all_are_prepared_while_the_first_server_starts(k3s: K3s) -> None:
 
 
 def test_only_the_first_server_is_sent_secrets_before_anybody_joins(k3s: K3s) -> None:
-    first, *others = k3s.start_phase(NODES, SETTINGS, secrets=TOKENS, new=NODES).targets
+    first, *others = k3s.start_phase(
+        NODES, SETTINGS, secrets=TOKENS, new=NODES, server=NODES[0]
+    ).targets
 
     assert first.data["tokens"] == TOKENS
     assert all(other.data["tokens"] == {} for other in others)
 
 
 def test_a_cluster_that_is_there_is_only_asked(k3s: K3s) -> None:
-    (first,) = k3s.start_phase(NODES, SETTINGS, secrets=TOKENS, new=()).targets
+    (first,) = k3s.start_phase(NODES, SETTINGS, secrets=TOKENS, new=(), server=NODES[0]).targets
 
     assert first.deploys == ()
     assert set(first.read) == {"admin_kubeconfig", "ca", "server_token", "agent_token"}
@@ -96,7 +100,7 @@ def test_why_a_phase_failed_is_read_as_of_k3s_and_with_the_servers_that_there_ar
     k3s: K3s,
 ) -> None:
     phases = (
-        k3s.start_phase(NODES, SETTINGS, secrets=TOKENS, new=NODES),
+        k3s.start_phase(NODES, SETTINGS, secrets=TOKENS, new=NODES, server=NODES[0]),
         k3s.join_server_phase(NODES[2], NODES, OUTPUTS),
         k3s.join_phase(NODES[4:], NODES, OUTPUTS),
     )
@@ -114,7 +118,9 @@ def test_agents_join_together_and_never_see_the_token_of_servers(k3s: K3s) -> No
 
 def test_one_server_keeps_its_data_without_etcd_and_three_with_it(k3s: K3s) -> None:
     etcd = [
-        k3s.start_phase(nodes, SETTINGS, secrets=TOKENS, new=nodes).targets[0].data["etcd"]
+        k3s.start_phase(nodes, SETTINGS, secrets=TOKENS, new=nodes, server=nodes[0])
+        .targets[0]
+        .data["etcd"]
         for nodes in (make_nodes(3), NODES)
     ]
 
@@ -122,7 +128,9 @@ def test_one_server_keeps_its_data_without_etcd_and_three_with_it(k3s: K3s) -> N
 
 
 def test_nodes_without_a_release_of_their_own_take_it_from_their_layers(k3s: K3s) -> None:
-    data = k3s.start_phase(NODES, SETTINGS, secrets=TOKENS, new=NODES).targets[0].data
+    data = (
+        k3s.start_phase(NODES, SETTINGS, secrets=TOKENS, new=NODES, server=NODES[0]).targets[0].data
+    )
 
     assert data["images_on_node"] == "/usr/share/lab/k3s"
     assert (data["program"], data["images"], data["images_beside"]) == ("", "", [])
@@ -131,7 +139,7 @@ def test_nodes_without_a_release_of_their_own_take_it_from_their_layers(k3s: K3s
 
 def test_nothing_is_installed_before_it_is_known_what_was_built() -> None:
     with pytest.raises(ValueError, match="not bound"):
-        K3s().start_phase(NODES, SETTINGS, secrets=TOKENS, new=NODES)
+        K3s().start_phase(NODES, SETTINGS, secrets=TOKENS, new=NODES, server=NODES[0])
 
 
 def test_a_node_takes_the_new_release_from_the_cache_that_it_sees(
@@ -164,7 +172,7 @@ def test_an_upgraded_node_gets_the_probes_image_of_the_new_lab_too(
 def test_hosts_are_sent_program_and_images_from_the_controller(artifacts: dict[str, str]) -> None:
     ours = K3s().bind(artifacts, GROUND)
     phases = (
-        ours.start_phase(NODES, SETTINGS, secrets=TOKENS, new=NODES),
+        ours.start_phase(NODES, SETTINGS, secrets=TOKENS, new=NODES, server=NODES[0]),
         ours.upgrade_phase(NODES[0], artifacts, first=True),
     )
     for data in (phase.targets[0].data for phase in phases):
@@ -186,7 +194,8 @@ def test_hosts_are_claimed_before_anything_is_put_on_and_sandbox_nodes_are_not(
 ) -> None:
     ours = K3s().bind(artifacts, GROUND)
     phases = [
-        each.start_phase(NODES, SETTINGS, secrets=TOKENS, new=NODES[:2]) for each in (ours, k3s)
+        each.start_phase(NODES, SETTINGS, secrets=TOKENS, new=NODES[:2], server=NODES[0])
+        for each in (ours, k3s)
     ]
 
     assert [[target.deploys for target in phase.targets] for phase in phases] == [
@@ -285,3 +294,43 @@ def test_a_step_back_is_refused(present: str) -> None:
 def test_a_minor_version_cannot_be_left_out() -> None:
     with pytest.raises(InvalidValue, match="no minor version may be left out"):
         wants("v1.34.9+k3s1", offered("v1.36.4+k3s1"))
+
+
+def place_of(data: dict[str, Any]) -> Place:
+    """Return what a deploy makes of the data of a server."""
+    return Place(
+        data["node_name"],
+        data["address"],
+        is_server=True,
+        joins=data["server_address"],
+        etcd=data["etcd"],
+    )
+
+
+def test_a_first_server_that_was_lost_joins_through_another_and_founds_no_second_cluster(
+    k3s: K3s,
+) -> None:
+    asked, prepared = k3s.start_phase(
+        NODES, SETTINGS, secrets=TOKENS, new=NODES[:1], server=NODES[2]
+    ).targets
+    through = OUTPUTS | {"server_address": NODES[2].address}
+    (joining,) = k3s.join_server_phase(NODES[0], NODES, through).targets
+    config = render_config(SANDBOX, place_of(joining.data))
+
+    assert (asked.name, asked.deploys) == ("n3", ())
+    assert (prepared.name, prepared.deploys) == ("n1", ("k3s_prepare",))
+    assert 'server: "https://10.77.0.13:6443"' in config
+    assert "cluster-init" not in config
+
+
+def test_only_the_server_that_makes_the_cluster_is_told_to(k3s: K3s) -> None:
+    first = k3s.start_phase(NODES, SETTINGS, secrets=TOKENS, new=NODES, server=NODES[0]).targets[0]
+
+    assert "cluster-init: true" in render_config(SANDBOX, place_of(first.data))
+
+
+def test_nodes_are_told_of_the_servers_that_stay_and_of_themselves_not(k3s: K3s) -> None:
+    agent, server = k3s.know_phase((NODES[1], NODES[2]), NODES[1:]).targets
+
+    assert agent.data == {"servers": ["10.77.0.13", "10.77.0.14"]}
+    assert server.data == {"servers": ["10.77.0.14"]}

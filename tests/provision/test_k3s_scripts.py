@@ -412,3 +412,26 @@ def test_an_api_that_does_not_answer_is_told_by_its_port(root: Root, program: st
 
 def test_a_node_that_cannot_ask_leaves_it_to_the_token_that_pins(root: Root, port: int) -> None:
     assert ask(root, port, "0" * 64, "nothing").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("config", "servers", "expected"),
+    [
+        ('server: "https://10.77.0.11:6443"', ["10.77.0.13"], 'server: "https://10.77.0.13:6443"'),
+        ('server: "https://10.77.0.14:6443"', ["10.77.0.13", "10.77.0.14"], None),
+        ("cluster-init: true", ["10.77.0.13"], None),
+        ('server: "https://10.77.0.11:6443"', [], None),
+    ],
+    ids=["its server is gone", "its server stays", "it made the cluster", "no other is left"],
+)
+def test_a_node_is_told_of_another_server_only_where_the_one_it_joins_is_gone(
+    root: Root, config: str, servers: list[str], expected: str | None
+) -> None:
+    file = root.write("etc/rancher/k3s/config.yaml", f'node-name: "n5"\n{config}\n')
+    file.chmod(0o600)
+
+    done = root.run("k3s-know.sh.j2", config="/etc/rancher/k3s/config.yaml", servers=servers)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert file.read_text() == f'node-name: "n5"\n{expected or config}\n'
+    assert file.stat().st_mode & 0o777 == 0o600

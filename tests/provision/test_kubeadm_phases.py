@@ -27,7 +27,13 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def outputs(ca: Path) -> dict[str, str]:
-    return {"token": "t", "ca": ca.read_text(), "kube_proxy_config": "config", "pki": "keys"}
+    return {
+        "token": "t",
+        "ca": ca.read_text(),
+        "kube_proxy_config": "config",
+        "pki": "keys",
+        "server_address": "10.77.0.11",
+    }
 
 
 def test_a_token_has_the_form_kubeadm_wants() -> None:
@@ -48,7 +54,7 @@ def test_the_ca_is_pinned_by_the_hash_of_its_public_key_as_openssl_makes_it(ca: 
 
 
 def test_each_node_has_a_route_to_every_other_nodes_pods() -> None:
-    phase = Kubeadm().start_phase(NODES, SETTINGS, secrets=SECRETS, new=NODES)
+    phase = Kubeadm().start_phase(NODES, SETTINGS, secrets=SECRETS, new=NODES, server=NODES[0])
 
     peers = phase.targets[1].data["peers"]
     assert peers[:2] == [
@@ -58,27 +64,35 @@ def test_each_node_has_a_route_to_every_other_nodes_pods() -> None:
 
 
 def test_a_node_has_routes_to_nodes_that_may_be_added_later() -> None:
-    phase = Kubeadm().start_phase(NODES, SETTINGS, secrets=SECRETS, new=NODES)
+    phase = Kubeadm().start_phase(NODES, SETTINGS, secrets=SECRETS, new=NODES, server=NODES[0])
 
     assert len(phase.targets[1].data["peers"]) == MAX_NODES - 1
 
 
 def test_only_the_server_gets_the_images_of_the_control_plane() -> None:
-    server, *agents = Kubeadm().start_phase(NODES, SETTINGS, secrets=SECRETS, new=NODES).targets
+    server, *agents = (
+        Kubeadm().start_phase(NODES, SETTINGS, secrets=SECRETS, new=NODES, server=NODES[0]).targets
+    )
 
     assert server.data["image_archive"] == "server.tar"
     assert {target.data["image_archive"] for target in agents} == {"agent.tar"}
 
 
 def test_only_the_server_is_initialised() -> None:
-    server, *agents = Kubeadm().start_phase(NODES, SETTINGS, secrets=SECRETS, new=NODES).targets
+    server, *agents = (
+        Kubeadm().start_phase(NODES, SETTINGS, secrets=SECRETS, new=NODES, server=NODES[0]).targets
+    )
 
     assert server.deploys == ("prepare_node", "init_server")
     assert {target.deploys for target in agents} == {("prepare_node",)}
 
 
 def test_a_server_that_is_there_is_only_asked() -> None:
-    server, *agents = Kubeadm().start_phase(NODES, SETTINGS, secrets=SECRETS, new=NODES[2:]).targets
+    server, *agents = (
+        Kubeadm()
+        .start_phase(NODES, SETTINGS, secrets=SECRETS, new=NODES[2:], server=NODES[0])
+        .targets
+    )
 
     assert server.deploys == ()
     assert set(server.read) == {"admin_kubeconfig", "ca", "kube_proxy_config"}
@@ -88,7 +102,7 @@ def test_a_server_that_is_there_is_only_asked() -> None:
 def test_a_single_node_may_run_what_is_scheduled() -> None:
     alone = make_nodes(1)
 
-    phase = Kubeadm().start_phase(alone, SETTINGS, secrets=SECRETS, new=alone)
+    phase = Kubeadm().start_phase(alone, SETTINGS, secrets=SECRETS, new=alone, server=alone[0])
 
     assert phase.targets[0].data["single"]
 
@@ -109,15 +123,22 @@ def test_only_a_joining_server_is_given_the_keys_of_the_cluster(ca: Path) -> Non
 
 
 def test_the_keys_leave_the_first_server_only_for_a_server_that_joins() -> None:
-    with_servers = Kubeadm().start_phase(HA, SETTINGS, secrets=SECRETS, new=HA).targets[0]
-    agent_only = Kubeadm().start_phase(HA, SETTINGS, secrets=SECRETS, new=(HA[1],)).targets[0]
+    with_servers = (
+        Kubeadm().start_phase(HA, SETTINGS, secrets=SECRETS, new=HA, server=HA[0]).targets[0]
+    )
+    agent_only = (
+        Kubeadm().start_phase(HA, SETTINGS, secrets=SECRETS, new=(HA[1],), server=HA[0]).targets[0]
+    )
 
     assert ("pki" in with_servers.read, "pki" in agent_only.read) == (True, False)
 
 
 def test_controllers_hold_an_election_only_among_several_servers() -> None:
     alone, many = (
-        Kubeadm().start_phase(nodes, SETTINGS, secrets=SECRETS, new=nodes).targets[0].data["elects"]
+        Kubeadm()
+        .start_phase(nodes, SETTINGS, secrets=SECRETS, new=nodes, server=nodes[0])
+        .targets[0]
+        .data["elects"]
         for nodes in (NODES, HA)
     )
 
@@ -152,9 +173,36 @@ def test_machines_that_lab_did_not_name_are_named_one_by_one() -> None:
 @pytest.mark.parametrize("name", ["n1", "10", "1e3", "no", "null", "192.0.2.1"])
 def test_whatever_names_a_node_is_a_text_to_kubeadm(ca: Path, name: str) -> None:
     first, other = Node(1, is_server=True, called=name), Node(2, called=name)
-    made = Kubeadm().start_phase((first, other), SETTINGS, secrets=SECRETS, new=(first, other))
+    made = Kubeadm().start_phase(
+        (first, other), SETTINGS, secrets=SECRETS, new=(first, other), server=first
+    )
     joined = Kubeadm().join_phase((other,), (first, other), outputs(ca))
 
     for verb, phase in (("init", made), ("join", joined)):
         text = render_text(f"kubeadm-{verb}.yaml.j2", phase.targets[0].data | {"ignored": ["Swap"]})
         assert next(yaml.safe_load_all(text))["nodeRegistration"]["name"] == name
+
+
+def test_a_first_server_that_was_lost_joins_through_another_that_gives_it_the_keys(
+    ca: Path,
+) -> None:
+    asked, lost = (
+        Kubeadm().start_phase(HA, SETTINGS, secrets=SECRETS, new=HA[:1], server=HA[2]).targets
+    )
+    through = outputs(ca) | {"server_address": HA[2].address}
+    joining = Kubeadm().join_server_phase(HA[0], HA, through).targets[0]
+
+    assert (asked.name, asked.deploys, "pki" in asked.read) == ("n3", (), True)
+    assert (lost.name, lost.deploys) == ("n1", ("prepare_node",))
+    assert joining.data["server_address"] == "10.77.0.13"
+
+
+@pytest.mark.parametrize(("number", "taints"), [(0, None), (2, [])])
+def test_the_home_is_kept_free_also_when_it_joins_and_other_servers_are_not(
+    ca: Path, number: int, taints: object
+) -> None:
+    target = Kubeadm().join_server_phase(HA[number], HA, outputs(ca)).targets[0]
+
+    text = render_text("kubeadm-join.yaml.j2", target.data | {"ignored": ["Swap"]})
+
+    assert next(yaml.safe_load_all(text))["nodeRegistration"].get("taints") == taints

@@ -67,7 +67,9 @@ class Two:
         """Run the phase that readies a node for a cluster; return the operations that ended."""
         done: list[str] = []
         settings = Settings("lab-two", "v0", "test", cgroup_driver="systemd")
-        phase = Kubeadm().start_phase(NODES, settings, secrets={"token": ""}, new=tuple(nodes))
+        phase = Kubeadm().start_phase(
+            NODES, settings, secrets={"token": ""}, new=tuple(nodes), server=NODES[0]
+        )
         names = {node.name for node in nodes}
         # The server is asked for its keys in the same phase, and there is none.
         phase = replace(phase, targets=tuple(t for t in phase.targets if t.name in names))
