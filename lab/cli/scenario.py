@@ -30,7 +30,7 @@ def complete_scenario(incomplete: str) -> list[str]:
 
 
 def complete_stage(incomplete: str) -> list[str]:
-    return [stage for stage in ("sandbox", "twin") if stage.startswith(incomplete)]
+    return [stage for stage in ("sandbox", "kind", "twin") if stage.startswith(incomplete)]
 
 
 def complete_clock(incomplete: str) -> list[str]:
@@ -117,8 +117,8 @@ def run(
         str,
         typer.Option(
             "--stage",
-            help="sandbox: the nodes of a lab that is up. twin: processes beside each other, "
-            "without Kubernetes; needs no root.",
+            help="sandbox: the nodes of a lab that is up. kind: the same of a lab of containers; "
+            "needs no root. twin: processes beside each other, without Kubernetes and root.",
             autocompletion=complete_stage,
         ),
     ] = "sandbox",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lab.errors import ArtifactCorrupt, ClusterError, InvalidValue, MachineError, ToolMissing
-from lab.lifecycle.lab import Lab, is_of_hosts, require_root
+from lab.lifecycle.lab import Lab, is_of_hosts, require_power, require_root
 from lab.machines.topology import Node, find_node
 from lab.paths import Paths
 
@@ -53,7 +53,7 @@ def ssh_command(
 ) -> list[str]:
     """Return the ssh command that logs in to a node as root, or runs `arguments` there."""
     if not is_of_hosts(paths, name):
-        require_root("ssh")
+        require_power(paths, name, "ssh")
     lab = Lab.load(paths, name)
     return lab.machines.shell(find_node(lab.record.nodes, node_name), arguments)
 
@@ -81,7 +81,9 @@ def logs_command(
     node = find_node(lab.record.nodes, node_name)
     chosen = [f"--unit={unit}"] if unit else []
     flags = ["--no-pager", f"--lines={lines}", *chosen, *(["--follow"] if follow else [])]
-    if lab.record.hosts:
+    if lab.record.kind and console:
+        return ["docker", "logs", f"--tail={lines}", lab.record.kind.container(node)]
+    if lab.record.hosts or lab.record.kind:
         _refuse_console(node, console=console)
         return lab.machines.shell(node, ["journalctl", *map(shlex.quote, flags)])
     require_root("logs", why="reads what only root may")

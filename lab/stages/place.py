@@ -11,11 +11,15 @@ from lab.scenario.stage import Stage, UndoLog
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A kind of stage: `name` is what `--stage` takes, `lacks` what cannot be shown on it."""
+    """A kind of stage: `name` is what `--stage` takes, `lacks` what cannot be shown on it.
+
+    `ends_within_s` is what leaving it takes, of a budget in seconds.
+    """
 
     name: str
     lacks: Lacks
     enter: "Enter"
+    ends_within_s: float = 0
 
 
 class Ground(Protocol):
