@@ -11,6 +11,8 @@ from lab.machines.topology import Node, find_node
 from lab.paths import Paths
 
 # The artifact, the program in it, and what makes it kubectl.
+# Where the one of a node image that lab did not build is put, beside its lab.
+OF_IMAGE = "kubectl"
 KUBECTL = {"kubeadm": ("kubernetes", "kubectl"), "k3s": ("k3s", "k3s", "kubectl")}
 
 
@@ -37,14 +39,17 @@ def kubectl_program(lab: Lab) -> tuple[list[str], dict[str, str]]:
     What it learns of the API is kept with the lab: the user's ~/.kube is never touched.
     """
     kubectl = KUBECTL[lab.record.distribution]
-    program = Path(lab.record.artifacts[kubectl[0]]) / "tree/usr/local/bin" / kubectl[1]
+    if lab.record.kind and lab.record.kind.image:
+        program = lab.directory / OF_IMAGE
+    else:
+        program = Path(lab.record.artifacts[kubectl[0]]) / "tree/usr/local/bin" / kubectl[1]
     name = lab.record.name
     if not program.exists():
         raise ArtifactCorrupt(
             f"{program}, which lab {name!r} was made with, is gone",
             hint=f"lab down --name {name}; lab up --name {name}",
         )
-    cache = f"--cache-dir={lab.directory / 'kubectl'}"
+    cache = f"--cache-dir={lab.directory / 'kubectl-cache'}"
     return [str(program), *kubectl[2:], cache], {"KUBECONFIG": str(lab.kubeconfig)}
 
 

@@ -22,6 +22,7 @@ from lab.files import make_dir, write_atomic
 from lab.kube import identity, kubeconfig
 from lab.lifecycle import facts, kind_program
 from lab.lifecycle import record as records
+from lab.lifecycle.access import OF_IMAGE
 from lab.lifecycle.bounds import BOUNDS, Bounds
 from lab.lifecycle.cluster import Cluster
 from lab.lifecycle.down import KIND, remove
@@ -221,8 +222,10 @@ class _Way:
             kind_program.create(
                 program, cluster, config, made, log=log_file(self.paths, self.name), task=task
             )
-            if self.wanted.image:
-                self._load_probe(lab, built, program)
+        if self.wanted.image:
+            self._load_probe(lab, built, program)
+            first = cluster.container(lab.record.nodes[0])
+            kind.copy_program(first, "kubectl", lab.directory / OF_IMAGE)
         self._introduce(lab, made)
         self.done.add(HOST, f"make cluster {cluster.name}")
 

@@ -193,8 +193,10 @@ def shell(
     return ["docker", "exec", *flags, cluster.container(node), *words]
 
 
-def write_config(file: Path, text: str) -> None:
-    file.write_text(text)
+def copy_program(container: str, name: str, target: Path) -> None:
+    """Copy a program that is on the container's PATH to this host."""
+    found = docker("exec", container, "sh", "-c", f"command -v {name}").strip()
+    docker("cp", "--follow-link", f"{container}:{found}", str(target))
 
 
 def environment(cluster: KindCluster) -> Mapping[str, str]:
