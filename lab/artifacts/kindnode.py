@@ -41,6 +41,7 @@ PROGRAMS = {
     "usr/local/sbin/kubelet-cgroups": "kubelet-cgroups",
 }
 TEXTS = {
+    "etc/crictl.yaml": "crictl.yaml",
     "etc/kubernetes/kubelet.conf.d/10-lab.conf": "10-lab.conf",
     "kind/10-lab.conflist": "10-lab.conflist",
     "kind/containerd.toml": "containerd.toml",

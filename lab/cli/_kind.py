@@ -119,7 +119,7 @@ def up_on_kind(
         option = "" if name == "lab" else f" --name {name}"
         _output.show(
             f"\nTry next:\n  lab deploy{option}\n  lab scenario list\n"
-            f"  lab scenario run half-migrated-rename --stage kind{option}\n  lab down{option}"
+            f"  lab scenario run half-migrated-rename{option}\n  lab down{option}"
         )
 
 

@@ -222,6 +222,7 @@ class _Way:
             kind_program.create(
                 program, cluster, config, made, log=log_file(self.paths, self.name), task=task
             )
+        kind.prefer_server(cluster, lab.record.nodes)
         if self.wanted.image:
             self._load_probe(lab, built, program)
             first = cluster.container(lab.record.nodes[0])

@@ -39,6 +39,8 @@ def is_published(lab: Lab, door: Door = API) -> bool:
     Docker's, and open as long as the container runs that they lead to.
     """
     if lab.record.kind:
+        if door is SERVICE and not lab.record.service_port:
+            return False
         first = lab.record.nodes[0]
         return first.name in lab.machines.running([first])
     if lab.record.hosts:

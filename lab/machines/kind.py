@@ -25,6 +25,8 @@ NETWORK_VARIABLE = "KIND_EXPERIMENTAL_DOCKER_NETWORK"
 # What a client that was killed had asked for appears some moments later.
 QUIET_S = 0.5
 REMOVED_WITHIN_S = 120.0
+# As on nodes of the sandbox; 1024 is what every container has.
+SERVER_SHARES = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,13 @@ def make_network(cluster: KindCluster) -> None:
         f"--label={OWNER_LABEL}={cluster.lab_id}",
         cluster.network,
     )
+
+
+def prefer_server(cluster: KindCluster, nodes: Sequence[Node]) -> None:
+    """Give the control plane, and the observer with it, the CPU shares of two other nodes."""
+    for node in nodes:
+        if node.is_server:
+            docker("update", f"--cpu-shares={SERVER_SHARES}", cluster.container(node))
 
 
 def remove(cluster: KindCluster) -> None:

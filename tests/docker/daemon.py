@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.artifacts import ensure
+from lab.machines.cgroups import LAB_SHARES
 from lab.machines.commands import run
 from lab.paths import find_paths
 from lab.progress import Silent
 from tests.docker.root import DockerRoot, docker_program
 
 SCRIPT = Path(__file__).with_name("daemon.sh")
+RUNTIME = Path(__file__).with_name("runc-as-allowed.sh")
 STARTS_WITHIN_S = 60
 STOPS_WITHIN_S = 60
 HIERARCHIES = Path("/sys/fs/cgroup")
@@ -54,10 +56,12 @@ def running(work: Path) -> Iterator[Docker]:
     (work / "bin").mkdir()
     (work / "bin/docker").symlink_to(docker_program(tree))
     cgroup = f"lab-test-docker-{os.getpid()}"
+    prefer(cgroup)
+    argv = ["sh", str(SCRIPT), str(tree), str(work), f"/{cgroup}", str(RUNTIME)]
     spaces = ["--net", "--mount", "--pid", "--fork", "--kill-child=SIGTERM"]
     with (work / "daemon.log").open("w") as log:
         process = subprocess.Popen(
-            ["unshare", *spaces, "sh", str(SCRIPT), str(tree), str(work), f"/{cgroup}"],
+            ["unshare", *spaces, *argv],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -102,6 +106,14 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
         os.kill(first, signal.SIGKILL)
     process.kill()
     process.wait(STOPS_WITHIN_S)
+
+
+def prefer(name: str) -> None:
+    """Make the cgroup of all containers before it is asked for, with the share that a lab gets."""
+    if (HIERARCHIES / "cpu/cpu.shares").exists():
+        directory = HIERARCHIES / "cpu" / name
+        directory.mkdir()
+        (directory / "cpu.shares").write_text(f"{LAB_SHARES}\n")
 
 
 def remove_cgroups(name: str) -> None:

@@ -1,12 +1,13 @@
 #!/bin/sh
-# daemon.sh TREE WORK CGROUP: a Docker daemon in the Debian at TREE, with all it writes in WORK.
+# daemon.sh TREE WORK CGROUP RUNTIME: a Docker daemon in the Debian at TREE, with all it writes in WORK.
 # Started as the first process of namespaces of its own (network, mounts, processes): there is no
 # interface that leads out, and nothing of it outlives this process.
 set -eu
-tree=$1 work=$2 cgroup=$3
+tree=$1 work=$2 cgroup=$3 runtime=$4
 mount --make-rprivate /
 mkdir -p "$work/upper" "$work/work" "$work/root" "$work/data" "$work/run"
 mount -t overlay -o "lowerdir=$tree,upperdir=$work/upper,workdir=$work/work" docker "$work/root"
+install -m 755 "$runtime" "$work/root/usr/local/bin/runc-as-allowed"
 cd "$work/root"
 mount --rbind /sys sys
 mount --rbind /dev dev

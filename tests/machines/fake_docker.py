@@ -84,7 +84,7 @@ class FakeDocker:
                 if name not in self.images:
                     raise CommandFailed(f"no such image: {name}")
                 return f"{self.images[name]}\n"
-            case ["load", *_]:
+            case ["load" | "update", *_]:
                 pass
             case _:
                 raise AssertionError(f"unknown command: docker {' '.join(words)}")
