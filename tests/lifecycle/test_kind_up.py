@@ -9,8 +9,9 @@ from lab import artifacts
 from lab.artifacts import Artifact
 from lab.errors import HostUnfit, Interrupted, InvalidValue, MachineError, NotReady
 from lab.journal import Journal
-from lab.lifecycle import kind_program, kind_up
+from lab.lifecycle import kind_program, kind_up, nodes
 from lab.lifecycle import record as records
+from lab.lifecycle import up as sandbox_up
 from lab.lifecycle.down import down
 from lab.lifecycle.kind_up import Wanted
 from lab.lifecycle.lab import Lab
@@ -18,6 +19,7 @@ from lab.machines import docker, kind
 from lab.machines.kind import KindCluster
 from lab.paths import Paths
 from lab.progress import Silent
+from lab.provision.distribution import choose
 from tests.machines.fake_docker import FakeDocker
 
 IMAGE = "lab.local/kind-node:v1.36.3"
@@ -235,6 +237,31 @@ def test_a_lab_that_is_there_is_not_made_into_another(
 
     with pytest.raises(InvalidValue, match=told):
         up(paths, **wanted)
+
+
+@pytest.mark.parametrize("change", ["add", "remove"])
+def test_its_nodes_are_made_all_at_once_or_not_at_all(
+    paths: Paths, fake: FakeDocker, change: str
+) -> None:
+    up(paths)
+
+    def act() -> object:
+        if change == "add":
+            return nodes.add(paths, "lab", progress=Silent())
+        return nodes.remove(paths, "lab", "n3", progress=Silent())
+
+    with pytest.raises(InvalidValue, match="makes all of them at once"):
+        act()
+
+
+def test_it_is_not_brought_up_as_one_of_the_sandbox(paths: Paths, fake: FakeDocker) -> None:
+    up(paths)
+    wanted = sandbox_up.Wanted()
+
+    with pytest.raises(InvalidValue, match="containers of kind"):
+        sandbox_up.plan_up(
+            paths, "lab", wanted=wanted, distribution=choose("kubeadm"), progress=Silent()
+        )
 
 
 def test_a_plan_names_what_would_be_done_and_changes_nothing(
