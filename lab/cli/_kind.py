@@ -72,7 +72,7 @@ def refuse_without_kind(**given: object) -> None:
 
 def once(paths: "Paths", on: str, name: str, *, nodes: int | None, image: str | None) -> "Place":
     """Return the place that is made for one command; raises for machines other than kind."""
-    from lab.lifecycle.kind_up import Wanted
+    from lab.lifecycle.kind_plan import Wanted
     from lab.machines.topology import check_lab_name
     from lab.stages.kind_once import place_once
 
@@ -95,13 +95,13 @@ def up_on_kind(
     timeout: float | None,
     json: bool,
 ) -> None:
-    from lab.lifecycle import kind_up
+    from lab.lifecycle import kind_plan, kind_up
     from lab.lifecycle.bounds import Bounds
     from lab.paths import find_paths
 
-    wanted = kind_up.Wanted(nodes, image or "")
+    wanted = kind_plan.Wanted(nodes, image or "")
     if plan:
-        show_plan(name, kind_up.plan_up(find_paths(), name, wanted), json=json)
+        show_plan(name, kind_plan.plan_up(find_paths(), name, wanted), json=json)
         return
     progress = _output.make_progress()
     bounds = Bounds.of(timeout)

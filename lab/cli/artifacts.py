@@ -172,14 +172,14 @@ def _recipes(
         _kind.refuse_without_kind(image=image)
         return _choose(distribution, directory, mirror_url).recipes()
     from lab.artifacts.serviceimages import service_recipes
-    from lab.lifecycle import kind_up
+    from lab.lifecycle import kind_plan
 
     _kind.refuse(
         distribution=distribution not in (None, "kubeadm"),
         k3s_dir=directory,
         k3s_mirror=mirror_url,
     )
-    return (*kind_up.recipes(image or ""), *service_recipes())
+    return (*kind_plan.recipes(image or ""), *service_recipes())
 
 
 def _choose(distribution: str | None, directory: Path | None, mirror_url: str | None) -> "Choice":

@@ -8,12 +8,13 @@ killed command left is taken away by the next.
 import secrets
 import string
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lab import artifacts
-from lab.artifacts import Artifact, Recipe
+from lab.artifacts import Artifact
 from lab.artifacts import kind as kind_artifacts
 from lab.artifacts.kindnode import archive_id, archive_of, tag
 from lab.artifacts.kubeadm import kubernetes_version
@@ -26,45 +27,24 @@ from lab.lifecycle.access import OF_IMAGE
 from lab.lifecycle.bounds import BOUNDS, Bounds
 from lab.lifecycle.cluster import Cluster
 from lab.lifecycle.down import KIND, remove
+from lab.lifecycle.kind_plan import Wanted, cluster_name, find, is_made, recipes
 from lab.lifecycle.lab import Lab
 from lab.lifecycle.lock import exclusive
-from lab.lifecycle.plan import CLUSTER, HOST, Action, Done
+from lab.lifecycle.plan import HOST, Action, Done
 from lab.lifecycle.publish import SERVICE
 from lab.lifecycle.record import Record
 from lab.machines import docker, forwarder, kind
 from lab.machines.kind import KindCluster
-from lab.machines.topology import ID_LENGTH, Node, check_lab_name, make_nodes
+from lab.machines.topology import ID_LENGTH, check_lab_name
 from lab.paths import Paths
 from lab.progress import Progress
 from lab.provision.distribution import choose
 from lab.scenario import interruption
 
 DISTRIBUTION = "kubeadm"
-DEFAULT_NODES = 6
 LOAD_BOUND_S = 600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """How many nodes, None for as many as there are or six; `image` empty for lab's own."""
-
-    nodes: int | None = None
-    image: str = ""
-
-    def make_nodes(self) -> tuple[Node, ...]:
-        return make_nodes(DEFAULT_NODES if self.nodes is None else self.nodes)
-
-
-def cluster_name(name: str) -> str:
-    """Return what kind calls the cluster of the lab of that name."""
-    return f"lab-{name}"
-
-
-def recipes(image: str) -> tuple[Recipe, ...]:
-    """Return what has to be built: with a node image of somebody else, little."""
-    if image:
-        return kind_artifacts.guest_recipes()
-    return kind_artifacts.kind_recipes()
+JOURNAL = "journalctl --no-pager --lines=300 --unit=kubelet --unit=containerd"
+JOURNAL_BOUND_S = 20.0
 
 
 def up(
@@ -77,30 +57,7 @@ def up(
     docker.version()
     with exclusive(paths, name):
         way = _Way(paths, name, wanted, progress, bounds)
-        return way.go(_find(paths, name, wanted)), tuple(way.done.actions)
-
-
-def plan_up(paths: Paths, name: str, wanted: Wanted) -> tuple[Action, ...]:
-    """Return what `up` would do now; asks Docker and the cluster, and changes nothing."""
-    check_lab_name(name)
-    nodes = wanted.make_nodes()
-    lab = _find(paths, name, wanted)
-    if lab and not facts.why_not_up(lab):
-        return ()
-    if lab and _is_made(lab):
-        running = lab.machines.running(lab.record.nodes)
-        off = [node for node in lab.record.nodes if node.name not in running]
-        starts = [Action(node.name, "start", "its container does not run") for node in off]
-        return (*starts, Action(CLUSTER, "check", facts.why_not_up(lab)))
-    builds = artifacts.missing(recipes(wanted.image), paths)
-    found = [Action(HOST, f"build {each}", "it is not in the cache") for each in builds]
-    if lab:
-        found.append(Action(HOST, "remove", "making it was cut short"))
-    return (
-        *found,
-        Action(HOST, f"make cluster {cluster_name(name)}", f"no lab of {len(nodes)} nodes yet"),
-        Action(CLUSTER, "check", "it has not been checked yet"),
-    )
+        return way.go(find(paths, name, wanted)), tuple(way.done.actions)
 
 
 def start(paths: Paths, name: str, *, progress: Progress, bounds: Bounds = BOUNDS) -> bool:
@@ -125,7 +82,7 @@ class _Way:
     done: Done = field(default_factory=Done)
 
     def go(self, lab: Lab | None) -> Record:
-        if lab and not _is_made(lab):
+        if lab and not is_made(lab):
             self.done.add(HOST, "remove what was cut short")
             remove(self.paths, self.name, self.progress)
             lab = None
@@ -155,7 +112,10 @@ class _Way:
         lab = self._record(cluster, built, image)
         try:
             self._create(lab, built, image)
-            _check(lab, self.bounds, self.progress, self.done)
+            try:
+                _check(lab, self.bounds, self.progress, self.done)
+            except NotReady as exc:
+                raise _with_journals(lab, exc) from exc
         except BaseException:
             # Not to be cut short by who is impatient: it is bounded.
             with interruption.held():
@@ -257,39 +217,24 @@ class _Way:
 
 def _check(lab: Lab, bounds: Bounds, progress: Progress, done: Done) -> None:
     """Return when everything has been seen to work, by the same gate as on other labs."""
-    try:
-        Cluster(lab, choose(DISTRIBUTION), bounds, progress, done).check()
-    except NotReady as exc:
-        raise NotReady(
-            exc.message, hint=exc.hint or f"lab logs --name {lab.record.name} n1"
-        ) from exc
+    Cluster(lab, choose(DISTRIBUTION), bounds, progress, done).check()
 
 
-def _is_made(lab: Lab) -> bool:
-    """Whether kind came to its end, and nobody has begun to take it away."""
-    return lab.record.is_complete and lab.record.leaving != "down"
+def _with_journals(lab: Lab, failed: NotReady) -> NotReady:
+    """Keep what the nodes' agents said, and return the failure with where that is.
 
-
-def _find(paths: Paths, name: str, wanted: Wanted) -> Lab | None:
-    if not (paths.lab(name) / records.FILE).exists():
-        return None
-    lab = Lab.load(paths, name)
-    record = lab.record
-    other = f"lab down --name {name}, or another --name"
-    if record.kind is None:
-        raise InvalidValue(f"lab {name!r} is there, and its nodes are none of kind", hint=other)
-    if not _is_made(lab):
-        return lab
-    if wanted.nodes not in (None, record.node_count):
-        raise InvalidValue(
-            f"lab {name!r} has {record.node_count} nodes and --nodes is {wanted.nodes}", hint=other
-        )
-    if wanted.image and wanted.image != record.kind.image:
-        has = record.kind.image or "lab's own image"
-        raise InvalidValue(
-            f"lab {name!r} has nodes of {has}, and --image is {wanted.image!r}", hint=other
-        )
-    return lab
+    The nodes are about to be gone, so to look there is no advice.
+    """
+    file = log_file(lab.paths, lab.record.name)
+    with file.open("a") as log:
+        for node in lab.record.nodes:
+            log.write(f"\n{node.name}: journal of kubelet and containerd\n")
+            with suppress(LabError):
+                log.write(lab.machines.run(node, JOURNAL, timeout_s=JOURNAL_BOUND_S))
+    return NotReady(
+        f"{failed.message}\nthe cluster was taken away again",
+        hint=f"what kind and the nodes said is in {file}",
+    )
 
 
 def _version_of(image: str) -> str:

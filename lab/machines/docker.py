@@ -32,7 +32,9 @@ def docker(
     asked, CommandFailed otherwise.
     """
     try:
-        return run([PROGRAM, *arguments], input=input, timeout_s=timeout_s, env=env)
+        argv = [PROGRAM, *arguments]
+        # What is being removed goes on being removed when somebody is impatient.
+        return run(argv, input=input, timeout_s=timeout_s, env=env, own_group=True)
     except ToolMissing as exc:
         raise ToolMissing(
             "docker is not on PATH, and nodes of kind are its containers",

@@ -15,6 +15,7 @@ from lab.files import give_to, make_dir
 from lab.lifecycle import kind_up
 from lab.lifecycle.bounds import BOUNDS, Bounds
 from lab.lifecycle.down import down
+from lab.lifecycle.kind_plan import Wanted
 from lab.paths import Paths
 from lab.progress import Progress
 from lab.scenario import interruption
@@ -32,7 +33,7 @@ REMOVAL_S = 15.0
 def place_once(
     paths: Paths,
     name: str,
-    wanted: kind_up.Wanted,
+    wanted: Wanted,
     progress: Progress,
     *,
     bounds: Bounds = BOUNDS,
@@ -46,7 +47,7 @@ def place_once(
 def made(
     paths: Paths,
     name: str,
-    wanted: kind_up.Wanted,
+    wanted: Wanted,
     progress: Progress,
     *,
     bounds: Bounds = BOUNDS,

@@ -1,6 +1,7 @@
 """A Docker daemon for tests: own data, own socket, and a network that leads nowhere."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -53,8 +54,10 @@ class Docker:
 def running(work: Path) -> Iterator[Docker]:
     """Start a daemon with all it writes below `work`, on a real file system; stop it at the end."""
     tree = ensure([DockerRoot()], paths=find_paths(), progress=Silent())["test-docker"].tree
+    # The client and its socket are there for all users; the socket itself decides who may.
+    work.chmod(0o755)
     (work / "bin").mkdir()
-    (work / "bin/docker").symlink_to(docker_program(tree))
+    shutil.copy(docker_program(tree), work / "bin/docker")
     cgroup = f"lab-test-docker-{os.getpid()}"
     prefer(cgroup)
     argv = ["sh", str(SCRIPT), str(tree), str(work), f"/{cgroup}", str(RUNTIME)]

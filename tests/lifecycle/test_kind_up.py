@@ -9,11 +9,11 @@ from lab import artifacts
 from lab.artifacts import Artifact
 from lab.errors import HostUnfit, Interrupted, InvalidValue, MachineError, NotReady
 from lab.journal import Journal
-from lab.lifecycle import kind_program, kind_up, nodes
+from lab.lifecycle import kind_plan, kind_program, kind_up, nodes
 from lab.lifecycle import record as records
 from lab.lifecycle import up as sandbox_up
 from lab.lifecycle.down import down
-from lab.lifecycle.kind_up import Wanted
+from lab.lifecycle.kind_plan import Wanted
 from lab.lifecycle.lab import Lab
 from lab.machines import docker, kind
 from lab.machines.kind import KindCluster
@@ -132,10 +132,14 @@ def test_where_a_node_is_never_ready_nothing_is_left(
 
     monkeypatch.setattr(kind_up, "_check", never)
 
-    with pytest.raises(NotReady, match="n3 is not Ready"):
+    with pytest.raises(NotReady, match="n3 is not Ready") as caught:
         up(paths)
 
     assert is_nothing_left(paths, fake)
+    # There is no n3 any more that could be looked at.
+    kept = kind_up.log_file(paths, "lab")
+    assert str(kept) in (caught.value.hint or "")
+    assert "n3: journal of kubelet" in kept.read_text()
 
 
 def test_what_a_killed_up_left_is_removed_by_the_next(
@@ -267,7 +271,7 @@ def test_it_is_not_brought_up_as_one_of_the_sandbox(paths: Paths, fake: FakeDock
 def test_a_plan_names_what_would_be_done_and_changes_nothing(
     paths: Paths, fake: FakeDocker
 ) -> None:
-    found = kind_up.plan_up(paths, "lab", Wanted(nodes=3))
+    found = kind_plan.plan_up(paths, "lab", Wanted(nodes=3))
 
     assert [action.action for action in found] == ["make cluster lab-lab", "check"]
     assert is_nothing_left(paths, fake)
@@ -276,7 +280,7 @@ def test_a_plan_names_what_would_be_done_and_changes_nothing(
 def test_the_plan_of_a_lab_that_is_up_is_empty(paths: Paths, fake: FakeDocker) -> None:
     up(paths)
 
-    assert kind_up.plan_up(paths, "lab", Wanted()) == ()
+    assert kind_plan.plan_up(paths, "lab", Wanted()) == ()
 
 
 @pytest.mark.parametrize(

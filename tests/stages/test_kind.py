@@ -4,7 +4,7 @@ import pytest
 
 from lab.errors import BadInput, InvalidValue, LabBusy
 from lab.lifecycle import record as records
-from lab.lifecycle.kind_up import Wanted
+from lab.lifecycle.kind_plan import Wanted
 from lab.machines.kind import KindCluster
 from lab.machines.topology import make_nodes
 from lab.paths import Paths
