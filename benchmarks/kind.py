@@ -1,7 +1,7 @@
 """python -m benchmarks.kind: a cluster of kind against six nodes of the sandbox, in one run.
 
-Docker is started for this alone, in a network that leads nowhere, and its node image is lab's. What
-is printed: how long each takes from nothing to a service that answers, the wall time of a smoke
+Docker is started for this alone, in a network that leads nowhere, and its node image is lab's. With
+`half-migrated-rename --budget 10m` what is printed is: how long each takes from nothing to a service that answers, the wall time of a smoke
 run, and what came of scenarios on sandbox, kind and twin side by side.
 """
 
@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.machine import describe_machine
@@ -25,7 +25,6 @@ from tests.e2e.home import Home
 
 BOUND_S = 1500.0
 STAGES = ("sandbox", "kind", "twin")
-SCENARIOS = ("half-migrated-rename",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +51,45 @@ class Outcome:
 
 
 def main(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.kind")
-    parser.add_argument("scenario", nargs="*", default=SCENARIOS, help=f"({SCENARIOS[0]})")
-    parser.add_argument("--budget", default="10m", help="of the smoke run; 0 plays none (10m)")
-    parser.add_argument("--nodes", default="6", help="of both (6)")
-    options = parser.parse_args(argv)
+    options = read_options(argv)
     require_root("up")
     say(", ".join(f"{name} {value}" for name, value in describe_machine().items()))
-    with place() as (sandbox, kind):
-        found = [*on(sandbox, "sandbox", options), *on(kind, "kind", options)]
-        found += [play(sandbox, "twin", each) for each in options.scenario]
-        sys.stdout.write("\n".join(table(found)) + "\n")
-        if options.budget != "0":
-            smoke(kind, options)
+    found = load(options.json)
+    with place() as homes:
+        for stage in options.stages:
+            found += on(homes[stage], stage, options)
+        if found:
+            say("\n".join(table(found)))
+        save(options.json, found)
+        if options.budget:
+            smoke(homes["kind"], options)
     return 0
 
 
+def read_options(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.kind")
+    parser.add_argument("scenario", nargs="*", help="what to play; none measures only the service")
+    parser.add_argument("--stages", nargs="*", choices=STAGES, default=STAGES, help="only these")
+    parser.add_argument("--budget", help="also play a smoke run with that budget, as 10m")
+    parser.add_argument("--nodes", default="6", help="of both clusters (6)")
+    parser.add_argument("--json", type=Path, help="keeps outcomes from one call to the next")
+    return parser.parse_args(argv)
+
+
+def load(file: Path | None) -> list[Outcome]:
+    if file is None or not file.exists():
+        return []
+    return [Outcome(**each) for each in json.loads(file.read_text())]
+
+
+def save(file: Path | None, found: Sequence[Outcome]) -> None:
+    if file is not None:
+        file.write_text(json.dumps([asdict(each) for each in found], indent=1))
+
+
 @contextmanager
-def place() -> Iterator[tuple[Home, DockerHome]]:
-    """Give two homes, one with a Docker of its own, and take down whatever is in them."""
+def place() -> Iterator[dict[str, Home]]:
+    """Give a home for each stage, and take down whatever is in them."""
     work = Path(tempfile.mkdtemp(prefix="lab-benchmark-", dir="/var/tmp"))
     cache = find_paths().cache.parent
     try:
@@ -79,7 +98,7 @@ def place() -> Iterator[tuple[Home, DockerHome]]:
             sandbox = Home(work / "sandbox", cache)
             kind = DockerHome(work / "kind", cache, docker=docker)
             try:
-                yield sandbox, kind
+                yield {"sandbox": sandbox, "kind": kind, "twin": sandbox}
             finally:
                 sandbox.remove_all()
                 kind.remove_all()
@@ -88,7 +107,10 @@ def place() -> Iterator[tuple[Home, DockerHome]]:
 
 
 def on(home: Home, stage: str, options: argparse.Namespace) -> Iterator[Outcome]:
-    """Bring a lab up, tell how long that took, and play on it."""
+    """Bring a lab up where the stage needs one, tell how long that took, and play on it."""
+    if stage == "twin":
+        yield from (play(home, stage, each) for each in options.scenario)
+        return
     where = ("--on", "kind") if stage == "kind" else ()
     serving = serve(home, (*where, "--nodes", options.nodes))
     say(f"\n{stage}: {serving.total_s:.1f} s from nothing to a service that answers")
@@ -125,12 +147,13 @@ def play(home: Home, stage: str, scenario: str) -> Outcome:
     return Outcome(stage, scenario, outcomes, seconds)
 
 
-def smoke(home: DockerHome, options: argparse.Namespace) -> None:
+def smoke(home: Home, options: argparse.Namespace) -> None:
     arguments = ("ci", "--on", "kind", "--nodes", options.nodes, "--budget", options.budget)
     started = time.monotonic()
     done = home.lab(*arguments, timeout_s=BOUND_S)
     say(f"\nlab {' '.join(arguments)}: exit {done.returncode}")
     say(f"  {time.monotonic() - started:.1f} s of wall time\n{done.stdout}")
+    assert isinstance(home, DockerHome)
     say(f"  left behind: {home.left() or 'nothing'}")
 
 
