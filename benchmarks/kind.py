@@ -1,8 +1,9 @@
 """python -m benchmarks.kind: a cluster of kind against six nodes of the sandbox, in one run.
 
 Docker is started for this alone, in a network that leads nowhere, and its node image is lab's. With
-`half-migrated-rename --budget 10m` what is printed is: how long each takes from nothing to a service that answers, the wall time of a smoke
-run, and what came of scenarios on sandbox, kind and twin side by side.
+`half-migrated-rename --budget 10m` what is printed is: how long each takes from nothing to a
+service that answers, the wall time of a smoke run, and what came of scenarios on sandbox, kind and
+twin side by side.
 """
 
 import argparse
