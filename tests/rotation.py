@@ -15,6 +15,7 @@ PARTS = (
     "faults",
     "interruptions",
     "k3s",
+    "kind",
     "migrations",
     "own-hosts",
     "own-nodes",

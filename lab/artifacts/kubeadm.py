@@ -10,6 +10,12 @@ from lab.artifacts.recipe import Recipe
 
 MODULES = Path(__file__).with_name("modules")
 CNI_PLUGINS = "github.com/containernetworking/plugins/plugins"
+KUBERNETES_STAMPS = (
+    ("k8s.io/component-base/version.gitVersion", "{version}"),
+    ("k8s.io/component-base/version.gitMajor", "{major}"),
+    ("k8s.io/component-base/version.gitMinor", "{minor}"),
+    ("k8s.io/client-go/pkg/version.gitVersion", "{version}"),
+)
 CONTAINERD = "github.com/containerd/containerd/v2/cmd"
 
 
@@ -30,12 +36,7 @@ def go_recipes() -> tuple[GoPrograms, ...]:
             MODULES / "kubernetes",
             links=("kubeadm", "kubectl", "kubelet", "kube-proxy"),
             stamped_from="k8s.io/kubernetes",
-            stamps=(
-                ("k8s.io/component-base/version.gitVersion", "{version}"),
-                ("k8s.io/component-base/version.gitMajor", "{major}"),
-                ("k8s.io/component-base/version.gitMinor", "{minor}"),
-                ("k8s.io/client-go/pkg/version.gitVersion", "{version}"),
-            ),
+            stamps=KUBERNETES_STAMPS,
         ),
         GoPrograms(
             "containerd",
@@ -59,5 +60,9 @@ def go_recipes() -> tuple[GoPrograms, ...]:
         ),
         GoPrograms("etcd", MODULES / "etcd"),
         GoPrograms("coredns", MODULES / "coredns"),
-        GoPrograms("pause", MODULES / "pause"),
+        pause_recipe(),
     )
+
+
+def pause_recipe() -> GoPrograms:
+    return GoPrograms("pause", MODULES / "pause")

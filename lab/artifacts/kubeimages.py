@@ -6,7 +6,7 @@ wish, not the version inside: `kubeadm config images list` shows them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lab.artifacts.images import Image, Layer, Packer, write_archive
@@ -22,6 +22,7 @@ PROBE = "lab.local/probe:1"
 CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 DIRECTORY = "usr/share/lab/images"
 PROGRAMS = "usr/local/bin"
+PROBE_ARCHIVE = "probe.tar"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,33 @@ class KubeImages:
                 write_archive(target, images, architecture=architecture(), packer=packer)
                 target.chmod(0o644)
                 give_to(target, owner)
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeImage:
+    """A recipe: `probe.tar` alone, for nodes that come with all else."""
+
+    name: str = "probe-image"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return ("pause",)
+
+    @property
+    def owned_by_root(self) -> bool:
+        return False
+
+    def inputs(self) -> Mapping[str, str]:
+        return {"architecture": architecture(), "recipe": RECIPE_VERSION, "tag": PROBE}
+
+    def build(self, workshop: Workshop) -> Mapping[str, str]:
+        target = make_dir(workshop.tree / DIRECTORY, owner=workshop.paths.caller) / PROBE_ARCHIVE
+        image = replace(pause_image(workshop.needs), tags=(PROBE,))
+        packer = Packer(workshop.scratch)
+        write_archive(target, (image,), architecture=architecture(), packer=packer)
+        target.chmod(0o644)
+        give_to(target, workshop.paths.caller)
         return {}
 
 

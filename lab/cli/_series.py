@@ -80,8 +80,12 @@ def choose(
     stage: str,
     lab_name: str,
     clock: str = "honest",
+    place: "Place | None" = None,
 ) -> Choice:
-    """Return these scenarios, or without names all; raises BadInput for what cannot be played."""
+    """Return these scenarios, or without names all; raises BadInput for what cannot be played.
+
+    `place` is given where it is none that `stage` and `lab_name` name.
+    """
     from lab.errors import NoSuchScenario
     from lab.scenario import loader, needs
     from lab.stages import choice
@@ -92,12 +96,14 @@ def choose(
     )
     if not loaded:
         raise NoSuchScenario(f"there is no scenario in {folder}")
-    able = tuple(each for each in loaded if stage in choice.able(each.scenario))
+    lacks = place.lacks if place else choice.lacks(paths, stage, lab_name)
+    able = tuple(each for each in loaded if not needs.missing(each.scenario, lacks))
     progress = _output.make_progress()
     # Where all are meant, one that cannot be shown is no mistake of whoever typed it.
     meant = able if every and able else loaded
     places = [
-        choice.place_of(
+        place
+        or choice.place_of(
             paths, stage, each.scenario, lab_name=lab_name, progress=progress, clock=clock
         )
         for each in meant
@@ -105,7 +111,7 @@ def choose(
     others = tuple(each for each in loaded if each not in meant)
     why = [needs.missing(each.scenario, places[0].lacks) for each in others]
     cannot = tuple(
-        (each, f"the {stage} cannot show it ({'; '.join(reasons.values())})")
+        (each, f"the {stage} cannot show it ({'; '.join(dict.fromkeys(reasons.values()))})")
         for each, reasons in zip(others, why, strict=True)
     )
     return Choice(places[0], meant, cannot)

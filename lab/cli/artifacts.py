@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab.cli import _output
+from lab.cli import _kind, _output
+from lab.cli._kind import Image, On
 from lab.cli._options import Distribution, Json, K3sDir, K3sMirror, Yes
 
 if TYPE_CHECKING:
+    from lab.artifacts import Recipe
     from lab.lifecycle.choice import Choice
 
 app = typer.Typer(
@@ -22,6 +24,8 @@ Bundle = Annotated[Path, typer.Argument(metavar="FILE", help="The bundle, one ta
 
 @app.command()
 def build(
+    on: On = None,
+    image: Image = None,
     distribution: Distribution = None,
     k3s_dir: K3sDir = None,
     k3s_mirror: K3sMirror = None,
@@ -34,13 +38,14 @@ def build(
         sudo lab artifacts build
 
         sudo lab artifacts build --distribution k3s --k3s-dir ~/k3s-release
+
+        sudo lab artifacts build --on kind
     """
     from lab import artifacts
     from lab.paths import find_paths
 
-    choice = _choose(distribution, k3s_dir, k3s_mirror)
-    progress = _output.make_progress()
-    built = artifacts.ensure(choice.recipes(), paths=find_paths(), progress=progress)
+    recipes = _recipes(on, image, distribution, k3s_dir, k3s_mirror)
+    built = artifacts.ensure(recipes, paths=find_paths(), progress=_output.make_progress())
     if json:
         _output.show_json([{"name": a.name, "key": a.key, "path": a.path} for a in built.values()])
     else:
@@ -72,6 +77,8 @@ def list_artifacts(json: Json = False) -> None:
 @app.command("export")
 def export_bundle(
     file: Bundle,
+    on: On = None,
+    image: Image = None,
     distribution: Distribution = None,
     k3s_dir: K3sDir = None,
     k3s_mirror: K3sMirror = None,
@@ -87,9 +94,9 @@ def export_bundle(
     from lab import artifacts
     from lab.paths import find_paths
 
-    choice = _choose(distribution, k3s_dir, k3s_mirror)
+    recipes = _recipes(on, image, distribution, k3s_dir, k3s_mirror)
     progress = _output.make_progress()
-    artifacts.export_bundle(file, choice.recipes(), paths=find_paths(), progress=progress)
+    artifacts.export_bundle(file, recipes, paths=find_paths(), progress=progress)
     _output.show(f"Wrote {file}, {file.stat().st_size / 1e6:.0f} MB")
 
 
@@ -150,6 +157,29 @@ def prune(
     for name in pruned.kept:
         _output.show(f"kept {name}, a lab stands on it")
     _output.show(f"Freed {pruned.freed / 1e6:.0f} MB")
+
+
+def _recipes(
+    on: str | None,
+    image: str | None,
+    distribution: str | None,
+    directory: Path | None,
+    mirror_url: str | None,
+) -> "tuple[Recipe, ...]":
+    """Return the recipes of all that such a lab is made from, with the service's."""
+    if on != "kind":
+        _kind.require_machines(on)
+        _kind.refuse_without_kind(image=image)
+        return _choose(distribution, directory, mirror_url).recipes()
+    from lab.artifacts.serviceimages import service_recipes
+    from lab.lifecycle import kind_plan
+
+    _kind.refuse(
+        distribution=distribution not in (None, "kubeadm"),
+        k3s_dir=directory,
+        k3s_mirror=mirror_url,
+    )
+    return (*kind_plan.recipes(image or ""), *service_recipes())
 
 
 def _choose(distribution: str | None, directory: Path | None, mirror_url: str | None) -> "Choice":

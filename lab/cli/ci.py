@@ -5,20 +5,41 @@ from typing import Annotated
 
 import typer
 
-from lab.cli import _series
-from lab.cli._options import Json, Name, Runs, Scenarios
+from lab.cli import _kind, _series
+from lab.cli._kind import Image
+from lab.cli._options import Json, Runs, Scenarios
 from lab.cli._series import Retry, TimeBudget
 from lab.cli.scenario import Clock, complete_stage, scenarios_folder
 
 
 def ci(
-    name: Name = "lab",
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name",
+            help="Which lab: lab, or ci for one that is made for this.",
+            envvar="LAB_NAME",
+            metavar="LAB",
+        ),
+    ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            "--on",
+            help="kind: make a cluster of containers for this, and remove it at the end.",
+            metavar="MACHINES",
+        ),
+    ] = None,
+    nodes: Annotated[
+        int | None, typer.Option("--nodes", help="With --on: how many nodes; 6 unless told.")
+    ] = None,
+    image: Image = None,
     stage: Annotated[
         str,
         typer.Option(
             "--stage",
-            help="twin: processes beside each other, without Kubernetes and root. sandbox: the "
-            "nodes of a lab that is up.",
+            help="twin: processes beside each other, without Kubernetes and root. sandbox, kind: "
+            "the nodes of a lab that is up.",
             autocompletion=complete_stage,
         ),
     ] = "twin",
@@ -49,15 +70,22 @@ def ci(
         lab ci --budget 10m --junit report.xml
 
         sudo lab ci --stage sandbox --clock fast --json
+
+        lab ci --on kind --budget 10m --junit report.xml
     """
     from lab.cli.report import open_store
     from lab.paths import find_paths
     from lab.stages.play import BOTH
 
-    paths = find_paths()
-    choice = _series.choose(
-        paths, scenarios_folder(scenarios), (), stage=stage, lab_name=name, clock=clock
-    )
+    paths, folder = find_paths(), scenarios_folder(scenarios)
+    if on is None:
+        _kind.refuse_without_kind(nodes=nodes, image=image)
+        choice = _series.choose(paths, folder, (), stage=stage, lab_name=name or "lab", clock=clock)
+    else:
+        _kind.refuse_clock(clock)
+        place = _kind.once(paths, on, name or "ci", nodes=nodes, image=image)
+        told = {"stage": place.name, "lab_name": name or "ci"}
+        choice = _series.choose(paths, folder, (), place=place, **told)
     options = _series.Options(repeat, budget, retry, json, junit)
     if code := _series.play(choice, BOTH, open_store(runs), paths, options):
         raise typer.Exit(code)

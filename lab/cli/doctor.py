@@ -17,7 +17,9 @@ def doctor(
     stage: Annotated[
         str,
         typer.Option(
-            "--stage", help="sandbox: six nodes. twin: processes, without root and Kubernetes."
+            "--stage",
+            help="sandbox: six nodes. kind: containers in Docker. twin: processes, without root "
+            "and Kubernetes.",
         ),
     ] = "sandbox",
     fix: Annotated[
@@ -40,6 +42,8 @@ def doctor(
 
         lab doctor --stage twin
 
+        lab doctor --stage kind
+
         sudo lab doctor --fix
 
         lab doctor --residue
@@ -48,10 +52,12 @@ def doctor(
         _show_residue(name, json=json)
     elif stage == "twin":
         _examine_twin(fix=fix, json=json)
+    elif stage == "kind":
+        _examine_kind(fix=fix, json=json)
     elif stage == "sandbox":
         _examine_host(name, fix=fix, json=json)
     else:
-        raise typer.BadParameter(f"{stage!r} is neither sandbox nor twin", param_hint="--stage")
+        raise typer.BadParameter(f"{stage!r} is none of sandbox, kind, twin", param_hint="--stage")
 
 
 def _examine_twin(*, fix: bool, json: bool) -> None:
@@ -60,6 +66,14 @@ def _examine_twin(*, fix: bool, json: bool) -> None:
     if fix:
         raise typer.BadParameter("what the twin needs comes with pip", param_hint="--fix")
     _show_findings(examine_twin(), json=json)
+
+
+def _examine_kind(*, fix: bool, json: bool) -> None:
+    from lab.doctor.kind import examine_kind
+
+    if fix:
+        raise typer.BadParameter("Docker is installed by its own means", param_hint="--fix")
+    _show_findings(examine_kind(), json=json)
 
 
 def _examine_host(name: str, *, fix: bool, json: bool) -> None:

@@ -32,13 +32,18 @@ def start(name: Name = "lab", timeout: Timeout = None, json: Json = False) -> No
 
         sudo lab start --name demo
     """
+    from lab.lifecycle import kind_up
     from lab.lifecycle.bounds import Bounds
+    from lab.lifecycle.lab import is_of_kind
     from lab.lifecycle.up import start
     from lab.paths import find_paths
 
-    progress = _output.make_progress()
-    result = start(find_paths(), name, progress=progress, bounds=Bounds.of(timeout))
-    if json:
-        _output.show_json({"name": name, "changed": result.changed})
+    paths, progress, bounds = find_paths(), _output.make_progress(), Bounds.of(timeout)
+    if is_of_kind(paths, name):
+        changed = kind_up.start(paths, name, progress=progress, bounds=bounds)
     else:
-        _output.show(f"Lab {name} {'is up' if result.changed else 'was up already'}")
+        changed = start(paths, name, progress=progress, bounds=bounds).changed
+    if json:
+        _output.show_json({"name": name, "changed": changed})
+    else:
+        _output.show(f"Lab {name} {'is up' if changed else 'was up already'}")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab.cli import _output, _series
+from lab.cli import _kind, _output, _series
 from lab.cli._options import Json, Name, Runs, Scenarios
 from lab.cli._series import Retry, TimeBudget
 from lab.errors import BadInput
@@ -30,7 +30,7 @@ def complete_scenario(incomplete: str) -> list[str]:
 
 
 def complete_stage(incomplete: str) -> list[str]:
-    return [stage for stage in ("sandbox", "twin") if stage.startswith(incomplete)]
+    return [stage for stage in ("sandbox", "kind", "twin") if stage.startswith(incomplete)]
 
 
 def complete_clock(incomplete: str) -> list[str]:
@@ -150,14 +150,15 @@ def run(
         ),
     ] = "both",
     stage: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--stage",
-            help="sandbox: the nodes of a lab that is up. twin: processes beside each other, "
-            "without Kubernetes; needs no root.",
+            help="What the lab's nodes are, unless told. sandbox: the nodes of a lab that is up. "
+            "kind: the same of a lab of containers; needs no root. twin: processes beside each "
+            "other, without Kubernetes and root.",
             autocompletion=complete_stage,
         ),
-    ] = "sandbox",
+    ] = None,
     clock: Clock = "honest",
     repeat: Annotated[
         int,
@@ -195,6 +196,7 @@ def run(
         raise BadInput("say which scenarios to play, or --all", hint="lab scenario list")
     paths, store = find_paths(), open_store(runs)
     folder = scenarios_folder(scenarios)
+    stage = stage or ("kind" if _kind.is_on_kind(None, name) else "sandbox")
     choice = _series.choose(paths, folder, names or (), stage=stage, lab_name=name, clock=clock)
     if len(names or ()) == 1 and repeat == 1 and budget is None:
         code = _play_one(choice, variant, store, paths, retry=retry, json=json)

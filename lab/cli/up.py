@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab.cli import _output
+from lab.cli import _kind, _output
+from lab.cli._kind import Image, On
 from lab.cli._options import Distribution, Json, K3sDir, K3sMirror, Name, Timeout
 
 if TYPE_CHECKING:
     from lab.lifecycle.choice import Choice
     from lab.lifecycle.inspection import Inventory
-    from lab.lifecycle.plan import Action
-    from lab.lifecycle.up import Result
 
 
 def up(
@@ -24,6 +23,8 @@ def up(
     servers: Annotated[
         int | None, typer.Option("--servers", help="How many of them are servers: 1, or 3 for HA.")
     ] = None,
+    on: On = None,
+    image: Image = None,
     distribution: Distribution = None,
     k3s_dir: K3sDir = None,
     k3s_mirror: K3sMirror = None,
@@ -65,7 +66,22 @@ def up(
         lab up --plan
 
         lab up --inventory inventories/my_hosts.py
+
+        lab up --on kind --nodes 2
     """
+    if _kind.is_on_kind(on, name):
+        _kind.refuse(
+            servers=servers not in (None, 1),
+            distribution=distribution not in (None, "kubeadm"),
+            inventory=inventory,
+            k3s_dir=k3s_dir,
+            k3s_mirror=k3s_mirror,
+            adopt=adopt,
+        )
+        _kind.up_on_kind(name, nodes=nodes, image=image, plan=plan, timeout=timeout, json=json)
+        return
+    if image:
+        raise typer.BadParameter("--image is about --on kind")
     from lab.lifecycle.bounds import Bounds
     from lab.lifecycle.up import Wanted, plan_up, up
     from lab.paths import find_paths
@@ -95,7 +111,7 @@ def up(
             distribution=choice.distribution,
             progress=progress,
         )
-        _show_plan(name, found, json=json)
+        _kind.show_plan(name, found, json=json)
         return
     result = up(
         find_paths(),
@@ -106,7 +122,8 @@ def up(
         bounds=Bounds.of(timeout),
     )
     if json:
-        _output.show_json(_to_json(name, result, progress.finished))
+        phases = [{"phase": title, "seconds": s} for title, s in progress.finished]
+        _output.show_json({**_kind.to_json(result.record, result.done), "phases": phases})
         return
     record = result.record
     state = "is ready" if result.changed else "is up already; nothing was changed"
@@ -116,23 +133,6 @@ def up(
     )
     if result.changed:
         _show_next(name, record.nodes[-1].name)
-
-
-def _to_json(name: str, result: "Result", finished: list[tuple[str, float]]) -> dict[str, object]:
-    from lab.paths import find_paths
-
-    record = result.record
-    return {
-        "name": record.name,
-        "changed": result.changed,
-        "distribution": record.distribution,
-        "version": record.version,
-        "nodes": [node.name for node in record.nodes],
-        "servers": [node.name for node in record.server_nodes],
-        "done": [{"target": a.target, "action": a.action} for a in result.done],
-        "kubeconfig": str(find_paths().lab(name) / "kubeconfig"),
-        "phases": [{"phase": title, "seconds": s} for title, s in finished],
-    }
 
 
 def _read_inventory(file: Path, *, adopt: bool, accept_new: bool, plan: bool) -> "Inventory":
@@ -159,18 +159,6 @@ def _choose(
     k3s = find_k3s(directory, mirror_url)
     in_ci = os.environ.get("CI", "").lower() == "true"
     return choose_for(find_paths(), name, asked, k3s, ci=in_ci, adopt=adopt)
-
-
-def _show_plan(name: str, actions: "tuple[Action, ...]", *, json: bool) -> None:
-    if json:
-        _output.show_json({"name": name, "changes": len(actions), "actions": actions})
-        return
-    if not actions:
-        _output.show(f"Lab {name} is up; lab up would change nothing")
-        return
-    rows = [(action.target, action.action, action.why) for action in actions]
-    _output.show_table(("where", "what", "why"), rows)
-    _output.show(f"\n{len(actions)} changes; nothing was changed yet")
 
 
 def _show_next(name: str, node: str) -> None:

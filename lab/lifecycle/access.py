@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lab.errors import ArtifactCorrupt, ClusterError, InvalidValue, MachineError, ToolMissing
-from lab.lifecycle.lab import Lab, is_of_hosts, require_root
+from lab.lifecycle.lab import Lab, is_of_hosts, require_power, require_root
 from lab.machines.topology import Node, find_node
 from lab.paths import Paths
 
 # The artifact, the program in it, and what makes it kubectl.
+# Where the one of a node image that lab did not build is put, beside its lab.
+OF_IMAGE = "kubectl"
 KUBECTL = {"kubeadm": ("kubernetes", "kubectl"), "k3s": ("k3s", "k3s", "kubectl")}
 
 
@@ -37,14 +39,17 @@ def kubectl_program(lab: Lab) -> tuple[list[str], dict[str, str]]:
     What it learns of the API is kept with the lab: the user's ~/.kube is never touched.
     """
     kubectl = KUBECTL[lab.record.distribution]
-    program = Path(lab.record.artifacts[kubectl[0]]) / "tree/usr/local/bin" / kubectl[1]
+    if lab.record.kind and lab.record.kind.image:
+        program = lab.directory / OF_IMAGE
+    else:
+        program = Path(lab.record.artifacts[kubectl[0]]) / "tree/usr/local/bin" / kubectl[1]
     name = lab.record.name
     if not program.exists():
         raise ArtifactCorrupt(
             f"{program}, which lab {name!r} was made with, is gone",
             hint=f"lab down --name {name}; lab up --name {name}",
         )
-    cache = f"--cache-dir={lab.directory / 'kubectl'}"
+    cache = f"--cache-dir={lab.directory / 'kubectl-cache'}"
     return [str(program), *kubectl[2:], cache], {"KUBECONFIG": str(lab.kubeconfig)}
 
 
@@ -53,7 +58,7 @@ def ssh_command(
 ) -> list[str]:
     """Return the ssh command that logs in to a node as root, or runs `arguments` there."""
     if not is_of_hosts(paths, name):
-        require_root("ssh")
+        require_power(paths, name, "ssh")
     lab = Lab.load(paths, name)
     return lab.machines.shell(find_node(lab.record.nodes, node_name), arguments)
 
@@ -81,7 +86,9 @@ def logs_command(
     node = find_node(lab.record.nodes, node_name)
     chosen = [f"--unit={unit}"] if unit else []
     flags = ["--no-pager", f"--lines={lines}", *chosen, *(["--follow"] if follow else [])]
-    if lab.record.hosts:
+    if lab.record.kind and console:
+        return ["docker", "logs", f"--tail={lines}", lab.record.kind.container(node)]
+    if lab.record.hosts or lab.record.kind:
         _refuse_console(node, console=console)
         return lab.machines.shell(node, ["journalctl", *map(shlex.quote, flags)])
     require_root("logs", why="reads what only root may")

@@ -7,6 +7,7 @@ from lab import artifacts
 from lab.artifacts import Prune, Pruned, Recipe
 from lab.artifacts.k3s import K3sChoice
 from lab.artifacts.k3sprobe import K3sProbe
+from lab.artifacts.kind import guest_recipes, kind_recipes
 from lab.artifacts.serviceimages import service_recipes
 from lab.lifecycle import record as records
 from lab.paths import Paths
@@ -46,5 +47,6 @@ def list_cached(paths: Paths) -> list[Cached]:
 def prune_cache(paths: Paths, what: Prune) -> Pruned:
     """Remove from the cache what may go; never what a lab stands on."""
     keep = records.artifacts_in_use(paths)
-    recipes = (*all_recipes(), K3sProbe(), K3sChoice().recipe())
+    kind = (*kind_recipes(), *guest_recipes())
+    recipes = (*all_recipes(), *kind, K3sProbe(), K3sChoice().recipe())
     return artifacts.prune(paths, what=what, keep=keep, recipes=recipes)

@@ -3,18 +3,22 @@
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from lab.errors import LabError, NodeUnreachable, NoSpace, NoSuchLab
 from lab.journal import Change
 from lab.lifecycle import own_hosts, publish
 from lab.lifecycle import record as records
-from lab.lifecycle.lab import Lab, accepted_keys, is_of_hosts, require_root
+from lab.lifecycle.lab import Lab, accepted_keys, is_of_hosts, require_power
 from lab.lifecycle.lock import exclusive
-from lab.machines import sysctls
+from lab.machines import kind, sysctls
+from lab.machines.kind import KindCluster
 from lab.machines.topology import check_lab_name, find_node
 from lab.paths import Paths
 from lab.progress import Progress
+
+# The change that a cluster of kind is, whose undoing needs what KindCluster holds.
+KIND = "kind"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ def down(paths: Paths, name: str, *, progress: Progress, force: bool = False) ->
     stays there, and is forgotten here.
     """
     if not is_of_hosts(paths, name):
-        require_root("down")
+        require_power(paths, name, "down")
     check_lab_name(name)
     _require_lab(paths, name)
     with exclusive(paths, name):
@@ -67,7 +71,7 @@ def _load(paths: Paths, name: str) -> Lab:
         for change in lab.journal.open_changes():
             if change.kind == "machine":
                 numbers.append(int(change.what.removeprefix("n")))
-            elif change.kind not in (own_hosts.KIND, own_hosts.LEFT):
+            elif change.kind not in (own_hosts.KIND, own_hosts.LEFT, KIND):
                 lab.record = replace(lab.record, lab_id=change.what)
         return Lab.open(paths, replace(lab.record, node_count=max(numbers)))
 
@@ -131,6 +135,8 @@ def _changes(lab: Lab) -> list[Change]:
                 for host in lab.record.hosts.values()
             ]
         lab_id = lab.record.lab_id
+        if lab.record.kind:
+            return [Change(0, KIND, lab_id, "", asdict(lab.record.kind))]
         machines = [("machine", node.name) for node in reversed(lab.record.nodes)]
         known = [("forwarder", lab_id), *machines, ("network", lab_id), ("sysctls", lab_id)]
         return [Change(0, kind, what, "") for kind, what in known]
@@ -158,11 +164,16 @@ def _undo_sysctls(lab: Lab, change: Change) -> None:
     sysctls.release(lab.record.lab_id)
 
 
+def _undo_kind(lab: Lab, change: Change) -> None:
+    kind.remove(KindCluster(**change.undo))
+
+
 _UNDO: dict[str, Callable[[Lab, Change], None]] = {
     "machine": _undo_machine,
     # All of them were taken off side by side before.
     own_hosts.KIND: lambda lab, change: None,
     own_hosts.LEFT: lambda lab, change: None,
+    KIND: _undo_kind,
     "network": _undo_network,
     "forwarder": _undo_forwarder,
     "sysctls": _undo_sysctls,

@@ -4,7 +4,7 @@ from typing import Any
 
 from lab import artifacts
 from lab.artifacts import Recipe
-from lab.errors import ClusterError
+from lab.errors import ClusterError, LabError
 from lab.kube import nodes as kube_nodes
 from lab.kube.nodes import NodeStatus
 from lab.lifecycle import publish
@@ -98,7 +98,10 @@ def why_not_up(lab: Lab) -> str:
     record = lab.record
     if not record.gate_passed:
         return "it has not been checked since it was changed"
-    running = lab.machines.running(record.nodes)
+    try:
+        running = lab.machines.running(record.nodes)
+    except LabError as exc:
+        return exc.message
     off = [node.name for node in record.nodes if node.name not in running]
     if off:
         return f"{', '.join(off)} {'cannot be reached' if record.hosts else 'does not run'}"

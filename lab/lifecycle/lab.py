@@ -15,7 +15,7 @@ from lab.kube import identity, kubeconfig
 from lab.kube.client import Client
 from lab.kube.kubeconfig import Access
 from lab.lifecycle import record as records
-from lab.lifecycle.machines import Machines, OwnHosts, Sandboxed
+from lab.lifecycle.machines import Kinded, Machines, OwnHosts, Sandboxed
 from lab.lifecycle.record import Record
 from lab.machines import placement
 from lab.machines.hosts import Ssh
@@ -45,6 +45,22 @@ def is_of_hosts(paths: Paths, name: str) -> bool:
     with suppress(LabError):
         return bool(records.load(paths, name).hosts)
     return False
+
+
+def is_of_kind(paths: Paths, name: str) -> bool:
+    """Whether there is a lab of that name, and its nodes are containers of kind.
+
+    Docker changes the host for whoever may ask it, so nobody has to be root for that.
+    """
+    with suppress(LabError):
+        return records.load(paths, name).kind is not None
+    return False
+
+
+def require_power(paths: Paths, name: str, command: str, **why: str) -> None:
+    """Raise NotRoot where the lab is one whose nodes only root can change."""
+    if not is_of_kind(paths, name):
+        require_root(command, **why)
 
 
 def accepted_keys(paths: Paths, name: str) -> Path:
@@ -92,7 +108,9 @@ class Lab:
 
     @property
     def machines(self) -> Machines:
-        """Return what its nodes run on: the sandbox, or machines of an inventory."""
+        """Return what its nodes are: of the sandbox, containers of kind, or of an inventory."""
+        if self.record.kind:
+            return Kinded(self.record.name, self.record.kind)
         if not self.record.hosts:
             return Sandboxed(self.record.name, self.sandbox, self.keys)
         hosts = {host.name: host for host in self.record.hosts.values()}

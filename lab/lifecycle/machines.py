@@ -1,23 +1,26 @@
 """What the nodes of a lab are for the rest of lifecycle, whoever made the machines.
 
-Those of the sandbox are made and powered by lab. Those of an inventory are somebody's: lab logs
-in to them, and they have their power from elsewhere.
+Those of the sandbox are made and powered by lab. Those of kind are containers, made by kind and
+powered by Docker. Those of an inventory are somebody's: lab logs in to them, and they have their
+power from elsewhere.
 """
 
 import os
 import shlex
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from lab.errors import NodeUnreachable
-from lab.machines import hosts, netns, network
+from lab.errors import MachineError, NodeUnreachable
+from lab.machines import hosts, kind, netns, network
 from lab.machines.commands import run
 from lab.machines.hosts import Answer, Ssh
 from lab.machines.inventory import Host
 from lab.machines.inventory_file import config_of
 from lab.machines.keys import Keys
+from lab.machines.kind import KindCluster
 from lab.machines.sandbox import Sandbox
 from lab.machines.topology import Node
 from lab.provision.child import Target
@@ -141,3 +144,30 @@ class OwnHosts:
             "ssh_config_file": str(config_of(host.config, self.ssh.home)),
             "_sudo": host.sudo and host.user != "root",
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Kinded:
+    """Nodes that are containers of kind: Docker runs what is to be run on them."""
+
+    name: str
+    cluster: KindCluster
+
+    def running(self, nodes: Iterable[Node]) -> frozenset[str]:
+        found = self.cluster.running()
+        return frozenset(node.name for node in nodes if self.cluster.container(node) in found)
+
+    def run(self, node: Node, script: str, *, timeout_s: float) -> str:
+        return run(self.shell(node, ("sh", "-s")), input=script, timeout_s=timeout_s)
+
+    def shell(self, node: Node, arguments: Sequence[str]) -> list[str]:
+        if self.cluster.container(node) not in self.cluster.running():
+            raise NodeUnreachable(f"{node.name} does not run", hint=f"lab up --name {self.name}")
+        terminal = not arguments and sys.stdin.isatty()
+        return kind.shell(self.cluster, node, arguments, terminal=terminal)
+
+    def command(self, argv: Sequence[str]) -> list[str]:
+        return list(argv)
+
+    def reach(self, target: Target) -> dict[str, Any]:
+        raise MachineError(f"{target.name} is a container of kind, which nobody provisions")

@@ -12,7 +12,7 @@ from lab.kube.client import Client
 from lab.lifecycle import etcd, servers
 from lab.lifecycle.bounds import BOUNDS, Bounds
 from lab.lifecycle.cluster import Cluster
-from lab.lifecycle.lab import Lab, is_of_hosts, require_root
+from lab.lifecycle.lab import Lab, is_of_hosts, is_of_kind, require_root
 from lab.lifecycle.lock import exclusive
 from lab.lifecycle.making import converge
 from lab.lifecycle.plan import Done
@@ -43,6 +43,7 @@ def add(
 ) -> Result:
     """Add `count` nodes with the lowest free numbers, and return when the lab is ready."""
     _refuse_own(paths, name)
+    _refuse_kind(paths, name)
     require_root("node add")
     with exclusive(paths, name):
         lab = _require_up(paths, name)
@@ -58,6 +59,14 @@ def _refuse_own(paths: Paths, name: str) -> None:
         raise InvalidValue(
             f"the nodes of lab {name!r} are machines of an inventory",
             hint="add them to the file, then lab up --inventory FILE",
+        )
+
+
+def _refuse_kind(paths: Paths, name: str) -> None:
+    if is_of_kind(paths, name):
+        raise InvalidValue(
+            f"the nodes of lab {name!r} are containers of kind, which makes all of them at once",
+            hint=f"lab down --name {name}; lab up --on kind --name {name} --nodes N",
         )
 
 
@@ -98,6 +107,7 @@ def remove(
 
     `force` does without draining, and gives up what only this node has.
     """
+    _refuse_kind(paths, name)
     if not is_of_hosts(paths, name):
         require_root("node remove")
     with exclusive(paths, name):

@@ -4,6 +4,7 @@ from lab.errors import InvalidValue
 from lab.lifecycle.bounds import BOUNDS, Bounds
 from lab.lifecycle.lab import Lab
 from lab.lifecycle.making import layers
+from lab.machines import kind, kind_isolation
 from lab.machines.topology import Node
 from lab.provision.distribution import choose
 
@@ -11,12 +12,20 @@ from lab.provision.distribution import choose
 def cut(lab: Lab, node: Node) -> None:
     """Cut the node's power: nothing on it can end in order. One without power is fine."""
     _refuse_own_hosts(lab, node)
+    if lab.record.kind:
+        # First the network, or the kernel would tell its peers that connections end.
+        kind_isolation.cut_node(lab.record.kind, node)
+        kind.cut_power(lab.record.kind, node)
+        return
     lab.sandbox.power_off([node])
 
 
 def restore(lab: Lab, node: Node, *, wait: bool, bounds: Bounds = BOUNDS) -> None:
     """Boot the node from its disk; `wait` returns when it can be logged in to. On is fine."""
     _refuse_own_hosts(lab, node)
+    if lab.record.kind:
+        kind.start(lab.record.kind, [node])
+        return
     if not lab.sandbox.is_running(node):
         lab.sandbox.boot([node], layers(lab, choose(lab.record.distribution)), lab.keys)
     if wait:

@@ -35,8 +35,14 @@ DOORS = (API, SERVICE)
 def is_published(lab: Lab, door: Door = API) -> bool:
     """Whether the door is open and leads where it should.
 
-    The API of machines of an inventory is reached where it is, without a door.
+    The API of machines of an inventory is reached where it is, without a door. Doors of kind are
+    Docker's, and open as long as the container runs that they lead to.
     """
+    if lab.record.kind:
+        if door is SERVICE and not lab.record.service_port:
+            return False
+        first = lab.record.nodes[0]
+        return first.name in lab.machines.running([first])
     if lab.record.hosts:
         return door is API
     return _running(lab, door) is not None and _recorded(lab, door).get("hosts") == list(
@@ -51,7 +57,7 @@ def is_all_published(lab: Lab) -> bool:
 
 def publish(lab: Lab) -> None:
     """Open the API's door, and the service's if the lab has one."""
-    if lab.record.hosts:
+    if lab.record.hosts or lab.record.kind:
         return
     _publish_api(lab)
     if lab.record.service_port:
@@ -60,6 +66,9 @@ def publish(lab: Lab) -> None:
 
 def publish_service(lab: Lab) -> None:
     """Open the service's door unless it is open; the port is in the record then."""
+    if lab.record.kind:
+        lab.update(service_port=lab.record.kind.service_port)
+        return
     if not is_published(lab, SERVICE):
         lab.update(service_port=_open(lab, SERVICE, lab.record.service_port))
 

@@ -10,6 +10,7 @@ from lab.errors import InvalidValue, LabError, NoSuchLab
 from lab.files import write_json
 from lab.kube.identity import Identity
 from lab.machines.inventory import Host
+from lab.machines.kind import KindCluster
 from lab.machines.topology import MAX_NODES, Node, check_lab_name, home, is_lab_name, nodes_of
 from lab.paths import Paths
 
@@ -28,6 +29,7 @@ class Record:
     not ended, `removing` the number of a node that is being removed, or 0,
     `upgrading` the version that an upgrade brings, from its begin to its end. `hosts` are the
     machines of an inventory by the number of their node, and empty where lab made the nodes.
+    `kind` is the cluster of kind whose containers the nodes are, None for all others.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Record:
     removing: int = 0
     upgrading: str = ""
     hosts: Mapping[int, Host] = field(default_factory=dict)
+    kind: KindCluster | None = None
     format: int = field(default=FORMAT)
 
     @property
@@ -141,7 +144,7 @@ def parse(value: Any, *, origin: str, name: str) -> Record:
             f"{origin} has format {value.get('format')!r}, this lab reads format {FORMAT}",
             hint=hint,
         )
-    identity = value.get("identity")
+    identity, kind = value.get("identity"), value.get("kind")
     try:
         record = Record(
             **value
@@ -149,6 +152,7 @@ def parse(value: Any, *, origin: str, name: str) -> Record:
                 "artifacts": dict(value["artifacts"]),
                 "identity": Identity(**identity) if identity else None,
                 "joined": tuple(value["joined"]),
+                "kind": KindCluster(**kind) if kind else None,
                 "servers": tuple(value.get("servers", (1,))),
                 "numbers": tuple(value.get("numbers", ())),
                 "hosts": {

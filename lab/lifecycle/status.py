@@ -1,6 +1,7 @@
 """How is a lab, seen from the host and from its cluster?"""
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from lab.errors import ClusterError, LabError
 from lab.kube import nodes as kube_nodes
@@ -45,8 +46,12 @@ def status(paths: Paths, name: str) -> Status:
     running = lab.machines.running(lab.record.nodes)
     found, problem = _ask_cluster(lab) if running else ({}, "")
     off = "cannot be reached" if lab.record.hosts else "powered off"
+    addresses = _addresses(lab)
     lines = tuple(
-        _line(node, node.name in running, found.get(node.name), off=off)
+        replace(
+            _line(node, node.name in running, found.get(node.name), off=off),
+            address=addresses.get(node.name, node.address),
+        )
         for node in lab.record.nodes
     )
     return Status(
@@ -98,6 +103,15 @@ def _brief(paths: Paths, name: str) -> tuple[str, int]:
         return "hosts", lab.record.node_count
     running = lab.machines.running(lab.record.nodes)
     return "running" if running else "stopped", lab.record.node_count
+
+
+def _addresses(lab: Lab) -> dict[str, str]:
+    """Return the addresses that Docker gave, by the name of the node; of other labs none."""
+    if lab.record.kind:
+        with suppress(LabError):
+            return lab.record.kind.addresses(lab.record.nodes)
+        return dict.fromkeys((node.name for node in lab.record.nodes), "")
+    return {}
 
 
 def _ask_cluster(lab: Lab) -> tuple[dict[str, NodeStatus], str]:

@@ -2,9 +2,9 @@
 
 from lab.errors import InvalidValue, LabError
 from lab.lifecycle import publish
-from lab.lifecycle.lab import Lab, is_of_hosts, require_root
+from lab.lifecycle.lab import Lab, is_of_hosts, require_power
 from lab.lifecycle.lock import exclusive
-from lab.machines import sysctls
+from lab.machines import kind, sysctls
 from lab.paths import Paths
 from lab.progress import Progress
 
@@ -16,7 +16,7 @@ def stop(paths: Paths, name: str, *, progress: Progress) -> bool:
     only their space; `lab start` or `lab up` makes the rest again.
     """
     refuse_own(paths, name)
-    require_root("stop")
+    require_power(paths, name, "stop")
     Lab.load(paths, name)
     with exclusive(paths, name):
         lab = Lab.load(paths, name)
@@ -36,8 +36,14 @@ def refuse_own(paths: Paths, name: str) -> None:
 
 def stop_nodes(lab: Lab, progress: Progress) -> bool:
     """Do it with the lab's lock held; what was begun is on disk, so that `lab up` finishes it."""
-    running = [node for node in lab.record.nodes if lab.sandbox.is_running(node)]
+    found = lab.machines.running(lab.record.nodes)
+    running = [node for node in lab.record.nodes if node.name in found]
     lab.update(gate_passed=False, leaving="stop")
+    if lab.record.kind:
+        with progress.task(f"Stopping {len(running)} containers"):
+            kind.stop(lab.record.kind, running)
+        lab.update(leaving="")
+        return bool(running)
     with progress.task(f"Stopping {len(running)} nodes"):
         lab.sandbox.stop(running)
     publish.withdraw(lab)

@@ -232,6 +232,11 @@ def _find(paths: Paths, name: str, wanted: Wanted) -> Lab | None:
         return None
     lab = Lab.load(paths, name)
     record = lab.record
+    if record.kind:
+        raise InvalidValue(
+            f"the nodes of lab {name!r} are containers of kind",
+            hint=f"lab up --on kind --name {name}, or another --name",
+        )
     if wanted.inventory and not record.hosts:
         raise InvalidValue(
             f"lab {name!r} has nodes that lab made, and --inventory names others",

@@ -17,8 +17,11 @@ def run(
     input: str | None = None,  # noqa: A002 - the name subprocess gave it
     timeout_s: float = 30,
     env: Mapping[str, str] | None = None,
+    own_group: bool = False,
 ) -> str:
     """Return the standard output of `argv`; `env` is added to the own environment.
+
+    In a group of its own it does not hear Ctrl-C on the terminal, only lab does.
 
     Raises ToolMissing when there is no such program, and CommandFailed with the command
     in pasteable form, its exit status and the last lines of its output.
@@ -34,6 +37,7 @@ def run(
             timeout=timeout_s,
             env={**os.environ, **(env or {})},
             check=False,
+            process_group=0 if own_group else None,
         )
     except FileNotFoundError as exc:
         raise ToolMissing(f"program {argv[0]!r} was not found", hint="lab doctor") from exc

@@ -20,7 +20,7 @@ from lab.errors import InvalidValue, LabError, RequestRefused, ServiceNotDeploye
 from lab.kube import apply, manifests
 from lab.kube.client import Client
 from lab.lifecycle import publish
-from lab.lifecycle.lab import Lab, require_root
+from lab.lifecycle.lab import Lab, require_power
 from lab.lifecycle.lock import exclusive
 from lab.lifecycle.up import is_cluster_up
 from lab.paths import Paths
@@ -70,7 +70,7 @@ def deploy(
     paths: Paths, name: str, wish: Wish, *, progress: Progress, timeout_s: float
 ) -> Deployed:
     """Return when the service answers; `timeout_s` bounds each wait for pods."""
-    require_root("deploy")
+    require_power(paths, name, "deploy")
     manifests.read_values("chirps", wish.profile)
     with exclusive(paths, name):
         lab = Lab.load(paths, name)

@@ -1,10 +1,10 @@
 """Bring the service's images to the nodes that need them.
 
-A node sees the cache of artifacts read-only, so that an image is read where it lies. What
-a node has imported is marked by a stamp, and trusted only as long as its names are there.
+To containers of kind they are sent by kind. A node of the sandbox sees the cache of artifacts
+read-only, so that an image is read where it lies. What a node has imported is marked by a stamp,
+and trusted only as long as its names are there.
 """
 
-import shlex
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,6 +15,8 @@ from lab.lifecycle.lab import Lab
 from lab.machines.nspawn import STORE
 from lab.machines.topology import Node
 from lab.progress import Task
+from lab.service import kind_images
+from lab.service.imported import LIST, STAMPS, has, stamp_of
 from lab.service.names import APP, DATA, SERVER, RoleLabel
 
 IMPORT_BOUND_S = 180.0
@@ -34,10 +36,9 @@ def import_images(
     task: Task,
 ) -> int:
     """Import on every node side by side; return on how many something had to be done."""
-    wanted = {
-        node: tuple(dict.fromkeys(archive for label in labels for archive in NEEDED[label]))
-        for node, labels in roles.items()
-    }
+    wanted = wanted_on(roles)
+    if lab.record.kind:
+        return kind_images.load_images(lab, artifacts, wanted, task)
     scripts = {node: script(artifacts, archives) for node, archives in wanted.items()}
     done = 0
     with ThreadPoolExecutor(max_workers=max(len(wanted), 1)) as pool:
@@ -48,6 +49,14 @@ def import_images(
             done += IMPORTED in output
             task.advance(number, len(wanted), node.name)
     return done
+
+
+def wanted_on(roles: Mapping[Node, tuple[RoleLabel, ...]]) -> dict[Node, tuple[str, ...]]:
+    """Return the archives that each node needs."""
+    return {
+        node: tuple(dict.fromkeys(archive for label in labels for archive in NEEDED[label]))
+        for node, labels in roles.items()
+    }
 
 
 def script(artifacts: Mapping[str, Artifact], archives: tuple[str, ...]) -> str:
@@ -61,15 +70,14 @@ def script(artifacts: Mapping[str, Artifact], archives: tuple[str, ...]) -> str:
 
 
 def _import(artifact: Artifact, archive: str, names: tuple[str, ...]) -> str:
-    stamp = f"/var/lib/lab/stamps/service-{archive}-{artifact.key}"
+    stamp = stamp_of(artifact, archive)
     file = f"{STORE}/{artifact.path.name}/tree/{DIRECTORY}/{archive}.tar"
-    have = " && ".join(f'echo "$have" | grep -qxF {shlex.quote(name)}' for name in names)
     return (
-        "have=$(ctr --namespace k8s.io images list --quiet)\n"
-        f"if ! {{ test -e {stamp} && {have}; }}; then\n"
+        f"{LIST}\n"
+        f"if ! {{ {has(stamp, names)}; }}; then\n"
         # --local: by the transfer service it takes twice the CPU time.
         f"  ctr --namespace k8s.io images import --local {file} > /dev/null\n"
-        f"  mkdir -p /var/lib/lab/stamps; rm -f /var/lib/lab/stamps/service-{archive}-*\n"
+        f"  mkdir -p {STAMPS}; rm -f {STAMPS}/service-{archive}-*\n"
         f"  touch {stamp}; echo {IMPORTED} {archive}\n"
         "fi"
     )

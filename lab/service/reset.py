@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lab.kube.client import Client
-from lab.lifecycle.lab import Lab, require_root
+from lab.lifecycle.lab import Lab, require_power
 from lab.lifecycle.lock import exclusive
 from lab.paths import Paths
 from lab.progress import Progress
@@ -20,7 +20,7 @@ READY_BOUND_S = 120.0
 
 def reset(paths: Paths, name: str, *, progress: Progress, timeout_s: float = READY_BOUND_S) -> None:
     """Restore the seed and run the start release as it was deployed."""
-    require_root("reset")
+    require_power(paths, name, "reset")
     with exclusive(paths, name):
         lab = Lab.load(paths, name)
         client = lab.connect()

@@ -7,15 +7,15 @@ from lab.paths import Paths
 from lab.progress import Progress
 from lab.scenario import needs
 from lab.scenario.model import Scenario
-from lab.stages import clock_mode, sandbox, twin
+from lab.stages import clock_mode, kind, sandbox, twin
 from lab.stages.clock_mode import ClockMode
 from lab.stages.estimate import Estimates
 from lab.stages.place import Place
 from lab.stages.twin_stage import CLOCK as TWIN_CLOCK
 from lab.store import Store
 
-SANDBOX, TWIN = "sandbox", "twin"
-NAMES = (SANDBOX, TWIN)
+SANDBOX, KIND, TWIN = "sandbox", "kind", "twin"
+NAMES = (SANDBOX, KIND, TWIN)
 
 
 def place_of(
@@ -28,9 +28,8 @@ def place_of(
     clock: str = clock_mode.HONEST.name,
 ) -> Place:
     """Return the place; raises BadInput for an unknown one, and for one that cannot show it."""
-    if stage not in NAMES:
-        raise BadInput(f"there is no stage {stage!r}; there are {', '.join(NAMES)}")
-    mode = clock_mode.mode_of(clock, stage=stage, can_be_fast=stage == SANDBOX)
+    lacks(paths, stage, lab_name)
+    mode = clock_mode.mode_of(clock, stage=stage, can_be_fast=stage != TWIN)
     places = {place.name: place for place in _all(paths, lab_name, mode, progress)}
     others = tuple(name for name in able(scenario) if name != stage)
     needs.refuse(scenario, stage, places[stage].lacks, others=others)
@@ -39,7 +38,7 @@ def place_of(
 
 def able(scenario: Scenario) -> tuple[str, ...]:
     """Return the stages that can show `scenario`."""
-    lacks = {SANDBOX: sandbox.LACKS, TWIN: twin.LACKS}
+    lacks = {SANDBOX: sandbox.LACKS, KIND: kind.ALWAYS, TWIN: twin.LACKS}
     return tuple(name for name in NAMES if not needs.missing(scenario, lacks[name]))
 
 
@@ -58,9 +57,24 @@ def takes(store: Store, scenario: Scenario, clock: str) -> dict[str, float]:
     }
 
 
+def lacks(paths: Paths, stage: str, lab_name: str) -> needs.Lacks:
+    """Return what this lab cannot show on `stage`; raises BadInput for an unknown one."""
+    if stage not in NAMES:
+        raise BadInput(f"there is no stage {stage!r}; there are {', '.join(NAMES)}")
+    if stage == KIND:
+        return kind.lacks_of(paths, lab_name)
+    return {SANDBOX: sandbox.LACKS, TWIN: twin.LACKS}[stage]
+
+
 def _all(paths: Paths, lab_name: str, mode: ClockMode, progress: Progress) -> tuple[Place, ...]:
     nodes = partial(sandbox.enter, paths, lab_name, mode, progress)
     return (
         Place(SANDBOX, sandbox.LACKS, nodes, clock_of(SANDBOX, mode)),
+        Place(
+            KIND,
+            kind.lacks_of(paths, lab_name),
+            partial(kind.enter, paths, lab_name, mode, progress),
+            clock_of(KIND, mode),
+        ),
         Place(TWIN, twin.LACKS, partial(twin.enter, paths, progress), clock_of(TWIN, mode)),
     )

@@ -29,7 +29,6 @@ from lab.stages.own_events import OwnEvents
 from lab.stages.undo import LabUndoLog
 
 NAME = "sandbox"
-RESET = "sudo lab reset"
 READY_BOUND_S = 120.0
 STOP_BOUND_S = 30.0
 POLL_S = 0.1
@@ -45,6 +44,7 @@ class ClusterStage:
     client: Client
     undo_log: LabUndoLog
     mode: ClockMode = HONEST
+    name: str = NAME
     observer: Observer = field(init=False)
     clock: Clock | None = None
     run: str = ""
@@ -251,11 +251,11 @@ class ClusterStage:
         users, chirps, postgres = (row[0] for row in seeded)
         service = self.client.get(f"{BASE}/services/chirps")["spec"]
         return {
-            "stage": NAME,
+            "stage": self.name,
             "distribution": record.distribution,
             "version": record.version,
             **clock_mode.facts(self.lab, self.client, self.mode),
-            "reset_command": RESET,
+            "reset_command": f"{'' if self.lab.record.kind else 'sudo '}lab reset",
             "nodes": len(record.nodes),
             "postgres": postgres,
             # The way of the service's users: by kube-proxy, which chooses a pod a connection.

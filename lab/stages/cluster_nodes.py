@@ -9,7 +9,8 @@ from lab.kube.client import Client
 from lab.lifecycle import power
 from lab.lifecycle.access import run_on_node
 from lab.lifecycle.lab import Lab
-from lab.machines import isolation
+from lab.machines import isolation, kind_isolation
+from lab.machines.kind import KindCluster
 from lab.machines.topology import Node, find_node
 from lab.provision.readiness import kubelet_unit
 from lab.service import rollout
@@ -36,6 +37,9 @@ class ClusterNodeFaults:
         self._drains: dict[str, Draining] = {}
 
     def isolate(self, what: str) -> None:
+        if self._lab.record.kind:
+            self._isolate_container(self._lab.record.kind, what)
+            return
         lab_id = self._own_network()
         if what == DATABASE:
             refuse_shared_data_node(self._lab.record.nodes)
@@ -44,13 +48,32 @@ class ClusterNodeFaults:
             isolation.cut_node(lab_id, self._target(what))
 
     def rejoin(self, what: str, *, wait: bool) -> None:
-        lab_id = self._own_network()
-        if what not in isolation.cuts(lab_id):
+        if what not in self._cuts():
             return
         before = "" if what == DATABASE else kube_nodes.renewed(self._client, what)
-        isolation.heal(lab_id, what)
+        self._heal(what)
         if wait and what != DATABASE:
             self._wait_ready(what, since=before)
+
+    def _isolate_container(self, cluster: KindCluster, what: str) -> None:
+        if what == DATABASE:
+            nodes = self._lab.record.nodes
+            refuse_shared_data_node(nodes)
+            data = next(node for node, roles in place(nodes).items() if DATA in roles)
+            kind_isolation.cut_port(cluster, data, DATABASE, POSTGRES_PORT)
+        else:
+            kind_isolation.cut_node(cluster, self._target(what))
+
+    def _cuts(self) -> tuple[str, ...]:
+        if self._lab.record.kind:
+            return kind_isolation.cuts(self._lab.record.kind, self._lab.record.nodes)
+        return isolation.cuts(self._own_network())
+
+    def _heal(self, what: str) -> None:
+        if self._lab.record.kind:
+            kind_isolation.heal(self._lab.record.kind, self._lab.record.nodes, what)
+        else:
+            isolation.heal(self._own_network(), what)
 
     def stop_agent(self, node: str) -> None:
         target = self._target(node)
@@ -70,7 +93,7 @@ class ClusterNodeFaults:
 
     def power_on(self, node: str, *, wait: bool) -> None:
         target = self._target(node)
-        was_off = not self._lab.sandbox.is_running(target)
+        was_off = not self._lab.machines.running([target])
         before = kube_nodes.renewed(self._client, node) if was_off else ""
         power.restore(self._lab, target, wait=wait)
         if wait:

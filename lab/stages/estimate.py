@@ -37,6 +37,7 @@ class Pace:
 
 PACES = {
     "twin": Pace(fixed_s=12, part=0.04, baseline_s=BASELINE_S, quiet_s=QUIET_S),
+    "kind": Pace(fixed_s=20, part=0.1),
     "sandbox": Pace(fixed_s=20, part=0.1),
 }
 """From half-migrated-rename, on two cores."""

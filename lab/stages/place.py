@@ -14,12 +14,14 @@ class Place:
     """A kind of stage: `name` is what `--stage` takes, `lacks` what cannot be shown on it.
 
     `clock` is what runs there tell as theirs: how long one takes on another says nothing here.
+    `ends_within_s` is what leaving it takes, of a budget in seconds.
     """
 
     name: str
     lacks: Lacks
     enter: "Enter"
     clock: str
+    ends_within_s: float = 0
 
 
 class Ground(Protocol):

@@ -99,13 +99,13 @@ class Series:
                 # Anew: its first round tells more than what the plan was made from.
                 expected_s = self.estimates.seconds(each.loaded.scenario, each.variants)
                 if self._fits(expected_s):
-                    self._play(entered, each)
+                    self._play(entered, each, expected_s)
                     self.estimates.forget(each.name)
                 else:
                     self._leave_out(each, expected_s)
 
     def _left_s(self) -> float:
-        return self.budget.left_s if self.budget else float("inf")
+        return self.budget.left_s - self.place.ends_within_s if self.budget else float("inf")
 
     def _leave_out(self, planned: Planned, expected_s: float) -> None:
         left = f"{left_s:.0f} s are left" if (left_s := self._left_s()) > 0 else "nothing is left"
@@ -113,7 +113,7 @@ class Series:
         for variant in planned.variants:
             self.tell(replace(self._case(planned, variant.name), left_out=reason))
 
-    def _play(self, entered: "_Entered", planned: Planned) -> None:
+    def _play(self, entered: "_Entered", planned: Planned, expected_s: float) -> None:
         scenario, told = planned.loaded.scenario, _Told()
 
         def judged(each: Judged) -> None:
@@ -128,7 +128,12 @@ class Series:
             one_of_many=True,
         )
         try:
-            playing.play_on(entered.ground(), planned.loaded, planned.variants)
+            ground = entered.ground()
+            if not self._fits(expected_s):
+                # The place had to be made, and that took what it needed.
+                self._leave_out(planned, expected_s)
+                return
+            playing.play_on(ground, planned.loaded, planned.variants)
         except Interrupted:
             raise
         except LabError as error:

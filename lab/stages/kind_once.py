@@ -1,0 +1,108 @@
+"""A cluster of kind for one command: made when it is first needed, gone when the command ends.
+
+What a command that was killed left is told from a lab that somebody made by a file beside it,
+which is there before the lab is and goes after it. Who makes one holds that file's lock.
+"""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from lab.errors import InvalidValue, LabBusy
+from lab.files import give_to, make_dir
+from lab.lifecycle import kind_up
+from lab.lifecycle.bounds import BOUNDS, Bounds
+from lab.lifecycle.down import down
+from lab.lifecycle.kind_plan import Wanted
+from lab.paths import Paths
+from lab.progress import Progress
+from lab.scenario import interruption
+from lab.service.deploy import Wish, deploy
+from lab.stages import kind
+from lab.stages.clock_mode import HONEST
+from lab.stages.place import Place
+from lab.stages.sandbox import SandboxGround
+
+PODS_WITHIN_S = 120.0
+REMOVAL_S = 15.0
+"""What is kept of a budget for taking the cluster away."""
+
+
+def place_once(
+    paths: Paths,
+    name: str,
+    wanted: Wanted,
+    progress: Progress,
+    *,
+    bounds: Bounds = BOUNDS,
+) -> Place:
+    """Return the place; entering it makes the cluster, leaving it takes the cluster away."""
+    enter = partial(made, paths, name, wanted, progress, bounds=bounds)
+    lacks = kind.lacks(wanted.make_nodes())
+    return Place(kind.NAME, lacks, enter, HONEST.name, ends_within_s=REMOVAL_S)
+
+
+@contextmanager
+def made(
+    paths: Paths,
+    name: str,
+    wanted: Wanted,
+    progress: Progress,
+    *,
+    bounds: Bounds = BOUNDS,
+) -> Iterator[SandboxGround]:
+    """Make a lab of that name with the service on it, and remove it however this ends."""
+    with reserved(paths, name, progress):
+        try:
+            kind_up.up(paths, name, wanted, progress=progress, bounds=bounds)
+            deploy(paths, name, Wish(), progress=progress, timeout_s=PODS_WITHIN_S)
+            with kind.enter(paths, name, HONEST, progress) as ground:
+                yield ground
+        finally:
+            # Bounded, and begun at once: whoever cancels a job kills it some seconds later.
+            with interruption.held():
+                _remove(paths, name, progress)
+
+
+@contextmanager
+def reserved(paths: Paths, name: str, progress: Progress) -> Iterator[None]:
+    """Have the name to oneself, without what an earlier command of this kind left.
+
+    Raises InvalidValue where somebody has a lab of that name, LabBusy where another command
+    is at it.
+    """
+    file = mark(paths, name)
+    was_there = file.exists()
+    with file.open("a") as held:
+        give_to(file, paths.caller)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise LabBusy(
+                f"another command plays on a cluster {name!r} of its own now",
+                hint="another --name, or try again when it has ended",
+            ) from exc
+        if not was_there and paths.lab(name).exists():
+            file.unlink()
+            raise InvalidValue(
+                f"there is a lab {name!r} already, and this one would be removed at the end",
+                hint=f"lab ci --stage kind --name {name} plays on it; or another --name",
+            )
+        _remove(paths, name, progress)
+        try:
+            yield
+        finally:
+            # What could not be removed is known by the file, and goes with the next command.
+            if not paths.lab(name).exists():
+                file.unlink(missing_ok=True)
+
+
+def mark(paths: Paths, name: str) -> Path:
+    return make_dir(paths.state / "kind", owner=paths.caller) / f"{name}.once"
+
+
+def _remove(paths: Paths, name: str, progress: Progress) -> None:
+    if paths.lab(name).exists():
+        down(paths, name, progress=progress)

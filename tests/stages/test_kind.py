@@ -1,0 +1,109 @@
+from pathlib import Path
+
+import pytest
+
+from lab.errors import BadInput, InvalidValue, LabBusy
+from lab.lifecycle import record as records
+from lab.lifecycle.kind_plan import Wanted
+from lab.machines.kind import KindCluster
+from lab.machines.topology import make_nodes
+from lab.paths import Paths
+from lab.progress import Silent
+from lab.scenario import loader, needs
+from lab.scenario.needs import Need
+from lab.stages import choice, kind, kind_once
+from tests.lifecycle.test_record import make
+
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
+
+
+def save(paths: Paths, name: str, nodes: int, cluster: KindCluster | None) -> None:
+    from dataclasses import replace
+
+    paths.lab(name).mkdir(parents=True)
+    records.save(paths, replace(make(name), node_count=nodes, kind=cluster))
+
+
+CLUSTER = KindCluster("lab-lab", "abcd")
+
+
+def test_six_nodes_show_drains_and_lost_nodes_and_no_second_control_plane() -> None:
+    lacks = kind.lacks(make_nodes(6))
+
+    assert Need.EVICTION not in lacks
+    assert "balancer" in lacks[Need.API_SERVER]
+
+
+def test_on_two_nodes_what_takes_one_away_is_refused_with_how_many_there_are(
+    paths: Paths,
+) -> None:
+    save(paths, "lab", 2, CLUSTER)
+    drain = loader.load(SCENARIOS, "drain-vs-pdb").scenario
+
+    with pytest.raises(BadInput, match="has 2 nodes") as caught:
+        choice.place_of(paths, "kind", drain, lab_name="lab", progress=Silent())
+
+    assert caught.value.hint == "lab scenario run drain-vs-pdb --stage sandbox"
+
+
+def test_what_needs_only_a_cluster_is_shown_on_two_nodes() -> None:
+    rename = loader.load(SCENARIOS, "half-migrated-rename").scenario
+
+    assert not needs.missing(rename, kind.lacks(make_nodes(2)))
+
+
+def test_a_lab_of_the_sandbox_is_no_place_for_runs_on_kind(paths: Paths) -> None:
+    save(paths, "lab", 6, None)
+    rename = loader.load(SCENARIOS, "half-migrated-rename").scenario
+    place = choice.place_of(paths, "kind", rename, lab_name="lab", progress=Silent())
+
+    with pytest.raises(InvalidValue, match="none of kind"), place.enter():
+        pass
+
+
+def test_a_lab_that_somebody_made_is_not_taken_for_one_command(paths: Paths) -> None:
+    save(paths, "ci", 6, CLUSTER)
+
+    with (
+        pytest.raises(InvalidValue, match="there is a lab 'ci' already"),
+        kind_once.reserved(paths, "ci", Silent()),
+    ):
+        pass
+
+    assert paths.lab("ci").exists()
+    assert not kind_once.mark(paths, "ci").exists()
+
+
+def test_what_a_killed_command_left_is_removed_by_the_next(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed: list[str] = []
+    monkeypatch.setattr(kind_once, "_remove", lambda paths, name, progress: removed.append(name))
+    kind_once.mark(paths, "ci").touch()
+    save(paths, "ci", 6, CLUSTER)
+
+    with kind_once.reserved(paths, "ci", Silent()):
+        assert removed == ["ci"]
+
+
+def test_a_second_command_of_that_name_is_refused_while_one_is_at_it(paths: Paths) -> None:
+    with (
+        kind_once.reserved(paths, "ci", Silent()),
+        pytest.raises(LabBusy, match="'ci'"),
+        kind_once.reserved(paths, "ci", Silent()),
+    ):
+        pass
+
+
+def test_the_name_is_free_again_when_all_is_gone(paths: Paths) -> None:
+    with kind_once.reserved(paths, "ci", Silent()):
+        pass
+
+    assert not kind_once.mark(paths, "ci").exists()
+
+
+def test_a_place_for_one_command_lacks_what_its_few_nodes_lack(paths: Paths) -> None:
+    place = kind_once.place_once(paths, "ci", Wanted(nodes=2), Silent())
+
+    assert Need.NODES in place.lacks
+    assert place.ends_within_s == kind_once.REMOVAL_S
