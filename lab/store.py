@@ -29,6 +29,8 @@ from lab.scenario.verdict import Verdict
 
 RUN, HISTORY, VERDICT = "run.json", "history.jsonl", "verdict.json"
 LATEST = "latest"
+FORMAT = 1
+"""Of what is stored; a higher one was written by a newer lab."""
 # No variant can have this name.
 INVALID = "_invalid"
 TOLD = ("stage", "distribution", "version", "clock", "seed")

@@ -4,25 +4,32 @@ A pure function of what is stored: no clock, no chance, everything in a fixed or
 page is the same file each time. All text in a view is harmless (see `clean`).
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lab.report import figures, prose, stored, telling, timeline, words
-from lab.report.axis import Axis, find_axis
+from lab.report.axis import Axis
 from lab.report.clean import clean
 from lab.report.conditions import list_conditions
 from lab.report.database import Database, find_database
 from lab.report.figures import Figure, ReleaseRow
 from lab.report.marks import Mark, find_marks
+from lab.report.lanes import Lane, find_lanes
+from lab.report.picture import Picture
+from lab.report.plan import Forecast, PlannedStep, find_forecast, find_plan
 from lab.report.pods import READY, PodBand, find_pods
 from lab.report.prose import Paragraph
+from lab.report.requests import NOBODY
 from lab.report.story import Line, tell
-from lab.report.traffic import NOBODY, Traffic, find_traffic
-from lab.scenario.verdict import CheckResult, Outcome, Verdict
+from lab.report.traffic import Traffic, find_traffic
+from lab.scenario.events import Event
+from lab.scenario.verdict import CheckResult, Outcome, SignatureRow, Verdict
 
 NO_VERDICT = "no verdict"
 FAST = "fast"
+_MOST_WAYS = 8
 FAST_REMARK = "fast clock: timers of Kubernetes were shortened"
 
 
@@ -73,7 +80,8 @@ class Guide:
 class VariantView:
     """One variant. `damage` says what is missing from its history; `sizes` are the checks that
     predict how much breaks, the first two that count something: they stand largest. `ledger` and
-    `card` are None where its verdict has none."""
+    `card` are None where its verdict has none. `signature` counts what is judged, `ways` how
+    requests failed in the whole history, which is there before a verdict is."""
 
     name: str
     outcome: str
@@ -95,7 +103,12 @@ class VariantView:
     axis: Axis
     traffic: Traffic
     pods: tuple[PodBand, ...]
+    lanes: tuple[Lane, ...]
     database: Database
+    ways: tuple[SignatureLine, ...]
+    phase: str
+    plan: tuple[PlannedStep, ...]
+    forecast: Forecast | None
 
     @property
     def releases(self) -> tuple[str, ...]:
@@ -138,11 +151,24 @@ def load(directory: Path) -> View:
 
 
 def build(run: stored.StoredRun) -> View:
-    variants = tuple(_build_variant(each) for each in run.variants)
-    told = {**_facts(run), **run.run}
+    variants = tuple(
+        build_variant(each.name, Picture(each.events), each.verdict, each.damage)
+        for each in run.variants
+    )
+    begun = next((told for each in run.variants if (told := begun_as(each.events))), {})
+    return assemble(run.name, {**begun, **run.run}, variants, run.damage)
+
+
+def assemble(
+    name: str,
+    told: Mapping[str, Any],
+    variants: tuple[VariantView, ...],
+    damage: tuple[str, ...] = (),
+) -> View:
+    """Return the view of a run from its variants and from what run.json tells."""
     return View(
         scenario=clean(told.get("scenario")) or "unnamed scenario",
-        run=clean(run.name),
+        run=clean(name),
         title=clean(told.get("title")),
         question=clean(told.get("question")),
         guide=_guide(told),
@@ -150,18 +176,15 @@ def build(run: stored.StoredRun) -> View:
         remark=FAST_REMARK if told.get("clock") == FAST else "",
         lab=clean(told.get("lab")),
         outcome=_outcome(variants),
-        damage=run.damage,
+        damage=damage,
         variants=variants,
     )
 
 
-def _facts(run: stored.StoredRun) -> dict[str, Any]:
-    """Return what the first line of the first history tells of itself."""
-    for variant in run.variants:
-        for event in variant.events:
-            if event["kind"] == "run":
-                return {**event["facts"], **event}
-    return {}
+def begun_as(events: Iterable[Event]) -> dict[str, Any]:
+    """Return what the first line of a history tells of itself."""
+    run = next((each for each in events if each["kind"] == "run"), None)
+    return {**run["facts"], **run} if run else {}
 
 
 def _place(told: dict[str, Any]) -> str:
@@ -188,36 +211,47 @@ def _outcome(variants: tuple[VariantView, ...]) -> str:
     return "as predicted" if all(each.as_predicted for each in variants) else "not as predicted"
 
 
-def _build_variant(variant: stored.StoredVariant) -> VariantView:
-    # Lines arrive late now and then, as the commit of a migration does: by time from here on.
-    events = sorted(variant.events, key=lambda each: int(each["t"]))
-    verdict = variant.verdict
-    axis = find_axis(events)
-    traffic = find_traffic(events, axis)
+def build_variant(
+    name: str,
+    picture: Picture,
+    verdict: Verdict | None,
+    damage: tuple[str, ...] = (),
+    *,
+    so_far: bool = False,
+) -> VariantView:
+    """Return what there is to show of a variant; `so_far`: of one that may still go on."""
+    events, requests = picture.events, picture.requests
+    axis = picture.axis_so_far if so_far else picture.axis
+    traffic = find_traffic(requests, axis)
     database = find_database(events, axis)
     checks = tuple(_check_row(each) for each in verdict.checks) if verdict else ()
     return VariantView(
-        name=clean(variant.name),
+        name=clean(name),
         outcome=verdict.outcome.value if verdict else NO_VERDICT,
         as_predicted=verdict.as_predicted if verdict else None,
         headline=_headline(verdict, traffic),
         reasons=tuple(map(clean, verdict.reasons)) if verdict else (),
-        damage=(*variant.damage, *_what_is_cut(axis)),
+        damage=(*damage, *_what_is_cut(axis)),
         sizes=_sizes(verdict, checks),
         checks=checks,
-        signature=_signature(verdict),
+        signature=_signature(verdict.signature) if verdict else (),
         figures=figures.list_figures(verdict.figures) if verdict else (),
         by_release=figures.by_release(traffic),
         ledger=telling.ledger_of(verdict),
         card=telling.card_of(verdict),
         conditions=list_conditions(events, database),
-        story=tell(events, axis, traffic, database),
-        timeline=timeline.find_timeline(events, axis, database),
+        story=tell(events, axis, traffic, database, requests),
+        timeline=timeline.find_timeline(events, axis, database, requests),
         marks=find_marks(events, axis, database),
         axis=axis,
         traffic=traffic,
         pods=find_pods(events, axis),
+        lanes=find_lanes(events, axis),
         database=database,
+        ways=_signature(SignatureRow(*way, n) for way, n in requests.ways.most_common(_MOST_WAYS)),
+        phase=picture.phase,
+        plan=find_plan(events, axis),
+        forecast=find_forecast(events),
     )
 
 
@@ -258,10 +292,9 @@ def _sizes(verdict: Verdict | None, rows: tuple[CheckRow, ...]) -> tuple[CheckRo
     return tuple(counted)[:2]
 
 
-def _signature(verdict: Verdict | None) -> tuple[SignatureLine, ...]:
-    if verdict is None:
-        return ()
-    total = sum(row.count for row in verdict.signature)
+def _signature(counted: Iterable[SignatureRow]) -> tuple[SignatureLine, ...]:
+    rows = tuple(counted)
+    total = sum(row.count for row in rows)
     return tuple(
         SignatureLine(
             release=clean(row.release) or "nobody",
@@ -271,5 +304,5 @@ def _signature(verdict: Verdict | None) -> tuple[SignatureLine, ...]:
             count=row.count,
             share=words.percent(row.count / total) if total else words.NOTHING,
         )
-        for row in verdict.signature
+        for row in rows
     )
