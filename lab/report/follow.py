@@ -106,8 +106,9 @@ class Follower:
             self._variants.setdefault(path.parent.name, _Variant(path))
         if not self._told:
             self._told, self._damage = stored.load_about(self.directory)
-        # A list, since each of them has to be asked.
-        return any([each.read() for each in self._variants.values()])
+        # Each of them has to be asked.
+        news = [each.read() for each in self._variants.values()]
+        return any(news)
 
     @property
     def latest(self) -> str:
@@ -115,13 +116,14 @@ class Follower:
         begun = [(each.picture.latest or 0, name) for name, each in self._variants.items()]
         return max(begun, default=(0, ""))[1]
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """What is told of the run: by run.json, else by the first line of a history."""
+        begun = next((each.begun for each in self._variants.values() if each.begun), {})
+        return {**begun, **self._told}
+
     def view(self) -> view.View:
         """Return what there is to show by now."""
         variants = sorted(self._variants.values(), key=lambda each: stored.order(each.name))
-        begun = next((each.begun for each in variants if each.begun), {})
-        return view.assemble(
-            self.directory.name,
-            {**begun, **self._told},
-            tuple(each.view() for each in variants if each.lines),
-            self._damage,
-        )
+        shown = tuple(each.view() for each in variants if each.lines)
+        return view.assemble(self.directory.name, self.told, shown, self._damage)

@@ -61,7 +61,9 @@ def _by_release(variant: VariantView, at: int) -> str:
 def _pods(variant: VariantView, at: int) -> Tile:
     found = [(band, band.counts[at]) for band in variant.pods if band.counts[at]]
     ready = [(band.release, count) for band, count in found if band.state == READY]
-    others = [f"{count} {band.release} {band.state}" for band, count in found if band.state != READY]
+    others = [
+        f"{count} {band.release} {band.state}" for band, count in found if band.state != READY
+    ]
     told = [f"{count} {release}" for release, count in ready] + others
     total = sum(count for _, count in ready)
     return Tile("pods ready", str(total), ", ".join(told) or "none heard of")

@@ -54,9 +54,9 @@ def _announced(events: Sequence[Event]) -> Iterator[PlannedStep]:
     plan = _plan(events)
     for each in plan["steps"] if plan else ():
         if isinstance(each, Mapping):
-            told = (clean(each.get(key)) for key in ("when", "does"))
             name = clean(each.get("name"), longest=60)
-            yield PlannedStep(name, *told, State.TO_COME, None)
+            when, does = clean(each.get("when")), clean(each.get("does"))
+            yield PlannedStep(name, when, does, State.TO_COME, None)
 
 
 def _plan(events: Sequence[Event]) -> Event | None:

@@ -144,7 +144,9 @@ def _latency(variants: Sequence[VariantView]) -> dict[str, Any]:
 
 
 def _schema(variants: Sequence[VariantView]) -> dict[str, Any]:
-    versions = sorted({x for v in variants for x in v.database.schema if x is not None})
+    versions = sorted(
+        {x for v in variants for x in (*v.database.schema, *v.database.floor) if x is not None}
+    )
     # A damaged line may name any version; an axis shows a few.
     return {"schema": [versions[0], versions[-1]] if versions else [0, 1], "versions": versions[:9]}
 

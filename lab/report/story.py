@@ -7,8 +7,8 @@ from lab.report import pods, words
 from lab.report.axis import Axis
 from lab.report.database import Database
 from lab.report.marks import step_of
-from lab.report.timeline import describe
 from lab.report.requests import Requests
+from lab.report.timeline import describe
 from lab.report.traffic import Traffic
 from lab.scenario import stats
 from lab.scenario.events import NS, Event

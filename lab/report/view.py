@@ -15,16 +15,17 @@ from lab.report.clean import clean
 from lab.report.conditions import list_conditions
 from lab.report.database import Database, find_database
 from lab.report.figures import Figure, ReleaseRow
-from lab.report.marks import Mark, find_marks
 from lab.report.lanes import Lane, find_lanes
+from lab.report.marks import Mark, find_marks
 from lab.report.picture import Picture
-from lab.report.plan import Forecast, PlannedStep, find_forecast, find_plan
+from lab.report.plan import PlannedStep, find_forecast, find_plan
 from lab.report.pods import READY, PodBand, find_pods
 from lab.report.prose import Paragraph
 from lab.report.requests import NOBODY
 from lab.report.story import Line, tell
 from lab.report.traffic import Traffic, find_traffic
 from lab.scenario.events import Event
+from lab.scenario.forecast import Forecast
 from lab.scenario.verdict import CheckResult, Outcome, SignatureRow, Verdict
 
 NO_VERDICT = "no verdict"
@@ -187,7 +188,7 @@ def begun_as(events: Iterable[Event]) -> dict[str, Any]:
     return {**run["facts"], **run} if run else {}
 
 
-def _place(told: dict[str, Any]) -> str:
+def _place(told: Mapping[str, Any]) -> str:
     distribution = f"{clean(told.get('distribution'))} {clean(told.get('version'))}".strip()
     stage = clean(told.get("stage")) or "unknown stage"
     clock = clean(told.get("clock"))
@@ -195,7 +196,7 @@ def _place(told: dict[str, Any]) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _guide(told: dict[str, Any]) -> Guide:
+def _guide(told: Mapping[str, Any]) -> Guide:
     return Guide(
         page=prose.paragraphs(told.get("page")),
         lesson=prose.paragraphs(told.get("lesson")),

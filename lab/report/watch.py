@@ -37,7 +37,9 @@ def render(frame: Frame, *, width: int = 100, height: int = 40) -> RenderableTyp
 
 def _shown(frame: Frame) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
     """Return the variant that is played, as the page has it and as charts do."""
-    for variant, told in zip(frame["variants"], (frame["told"] or {}).get("variants", ()), strict=True):
+    for variant, told in zip(
+        frame["variants"], (frame["told"] or {}).get("variants", ()), strict=True
+    ):
         if variant["name"] == frame["active"] or len(frame["variants"]) == 1:
             return variant, told
     return None
@@ -84,9 +86,7 @@ def _tiles(variant: Mapping[str, Any]) -> RenderableType:
     return Group(Text(""), table)
 
 
-def _chart(
-    frame: Frame, told: Mapping[str, Any], width: int
-) -> Iterator[RenderableType]:
+def _chart(frame: Frame, told: Mapping[str, Any], width: int) -> Iterator[RenderableType]:
     span, most = frame["told"]["x"], frame["told"]["most"]["requests"]
     rows = strip.strip(told, span, most, width=max(width - _AXIS_WIDTH, 10), height=_CHART_ROWS)
     yield Text("")
@@ -137,7 +137,9 @@ def _pods(told: Mapping[str, Any]) -> RenderableType:
         restarts = f", restarted {lane['restarts']} x" if lane["restarts"] else ""
         mark = {"ready": "●", "starting": "○", "stopping": "◌"}.get(state, "?")
         style = "" if state == "ready" else "dim"
-        lines.append(Text(f"{lane['node']:<8} {mark} {lane['name']} {state}{restarts}", style=style))
+        lines.append(
+            Text(f"{lane['node']:<8} {mark} {lane['name']} {state}{restarts}", style=style)
+        )
     return Group(*lines)
 
 

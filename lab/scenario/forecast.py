@@ -88,7 +88,7 @@ def rate_to(run: Event, endpoints: Collection[str]) -> float | None:
     try:
         mix = load["mix"]
         share = sum(mix[name] for name in endpoints) / sum(mix.values())
-        return float(load["rate"]) * share
+        return float(load["rate"] * share)
     except (LookupError, TypeError, ZeroDivisionError):
         return None
 

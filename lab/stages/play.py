@@ -20,8 +20,8 @@ from lab.scenario.model import Scenario, Variant
 from lab.scenario.runner import Bounds
 from lab.scenario.tape import Clock, Sink
 from lab.scenario.verdict import Outcome, Verdict
-from lab.stages.narrate import Narrator
 from lab.stages.foreseen import earlier
+from lab.stages.narrate import Narrator
 from lab.stages.place import Ground, Place
 from lab.store import FORMAT, Run, Store
 
@@ -91,7 +91,7 @@ class Playing:
     bounds: Bounds | None = None
     clock: Clock | None = None
 
-    def play(self, place: Place, loaded: Loaded, variants: Sequence[Variant]) -> Played:
+    def play(self, place: Place, loaded: Loaded, variants: Iterable[Variant]) -> Played:
         """Play the variants one after the other in `place`, which can show the scenario.
 
         Raises LabError when the lab could not do its work; what was judged before that is kept.
@@ -99,7 +99,7 @@ class Playing:
         with place.enter() as ground:
             return self.play_on(ground, loaded, variants)
 
-    def play_on(self, ground: Ground, loaded: Loaded, variants: Sequence[Variant]) -> Played:
+    def play_on(self, ground: Ground, loaded: Loaded, variants: Iterable[Variant]) -> Played:
         """Play the variants on a ground that was entered; raises as `play` does."""
         run = self.store.create(loaded.scenario.name, describe(loaded, ground))
         self.begun(run)

@@ -1,0 +1,164 @@
+"""What plays a variant in a demonstration: the lab itself, or a run that was stored."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from lab.errors import InvalidValue
+from lab.live.gate import Gate
+from lab.live.playhead import Playhead
+from lab.live.tape import Tape
+from lab.report import stored, view
+from lab.report.follow import Follower
+from lab.report.view import NO_VERDICT, VariantView
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What there is to see now. `held` is the step that waits for the trainer."""
+
+    variants: tuple[VariantView, ...]
+    told: Mapping[str, Any]
+    name: str
+    held: str
+    is_over: bool
+    clock: Mapping[str, Any] | None
+    damage: tuple[str, ...] = ()
+
+
+class Player(Protocol):
+    """Plays one variant after the other."""
+
+    can: tuple[str, ...]
+    mode: str
+
+    def begin(self, variant: str) -> None: ...
+
+    def let_on(self) -> None:
+        """Let go on what is held."""
+        ...
+
+    def act(self, what: str, value: Any) -> None:
+        """Pause, and what else it can; raises InvalidValue for what it cannot."""
+        ...
+
+    def look(self) -> Look: ...
+
+
+class Replayed:
+    """Plays from a stored run; held before the first fault, or before each with `every`."""
+
+    can: tuple[str, ...] = ("step", "pause", "speed", "seek")
+    mode = "demo, replayed"
+
+    def __init__(
+        self,
+        run: stored.StoredRun,
+        now: Callable[[], float],
+        *,
+        every: bool = False,
+        speed: int = 1,
+    ) -> None:
+        self._run, self._now, self._every, self._speed = run, now, every, speed
+        self._tapes = {each.name: Tape(each) for each in run.variants}
+        self._done: list[VariantView] = []
+        self._tape: Tape | None = None
+        self._head = Playhead(0, now())
+        self._wholes: dict[str, VariantView] = {}
+
+    def begin(self, variant: str) -> None:
+        if self._tape is not None:
+            self._done.append(self._whole(self._tape))
+        self._tape = self._tapes[variant]
+        self._head = Playhead(self._tape.length_s, self._now(), self._speed)
+        self._head.limit_s = min(self._tape.faults_s, default=float("inf"))
+
+    def _whole(self, tape: Tape) -> VariantView:
+        return self._wholes.setdefault(tape.name, tape.whole())
+
+    def let_on(self) -> None:
+        assert self._tape is not None
+        position_s = self._head.move(self._now())
+        later = [each for each in self._tape.faults_s if each > max(position_s, self._head.limit_s)]
+        self._head.limit_s = min(later, default=float("inf")) if self._every else float("inf")
+
+    def act(self, what: str, value: Any) -> None:
+        now = self._now()
+        match what:
+            case "pause":
+                self._head.pause(now)
+            case "speed" if value in (-1, 1):
+                self._head.faster(value, now)
+                self._speed = self._head.speed
+            case "seek" if type(value) is int and abs(value) <= 3600:
+                self._head.seek(value, now)
+            case _:
+                raise InvalidValue(f"a replay cannot be told to {what!r} {value!r}")
+
+    def look(self) -> Look:
+        begun = next((view.begun_as(each.events) for each in self._run.variants), {})
+        told = {**begun, **self._run.run}
+        if self._tape is None:
+            return Look((), told, self._run.name, "", False, None, self._run.damage)
+        second, is_over = self._head.move(self._now()), self._head.is_over
+        now = self._whole(self._tape) if is_over else self._tape.at(second)
+        is_held = not is_over and second >= self._head.limit_s
+        clock = {
+            "speed": self._head.speed,
+            "paused": self._head.paused,
+            "second": round(second),
+            "length": round(self._head.length_s),
+        }
+        held = _next_step(now) if is_held else ""
+        views = (*self._done, now)
+        return Look(views, told, self._run.name, held, is_over, clock, self._run.damage)
+
+
+def _next_step(variant: VariantView) -> str:
+    return next((step.name for step in variant.plan if step.second is None), "the next step")
+
+
+class Played:
+    """Plays in the lab: what is done waits for `gate`, and is seen in what the run has written."""
+
+    can: tuple[str, ...] = ("step", "pause")
+    mode = "demo"
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._follower: Follower | None = None
+        self._variant = ""
+
+    def follow(self, follower: Follower) -> None:
+        """The run is written from here on."""
+        self._follower = follower
+
+    def begin(self, variant: str) -> None:
+        self._variant = variant
+        self._gate.begin(variant)
+
+    def let_on(self) -> None:
+        self._gate.let_on()
+
+    def act(self, what: str, value: Any) -> None:
+        if what != "pause":
+            raise InvalidValue(f"a run that goes on cannot be told to {what!r}")
+        self._gate.pause()
+
+    def look(self) -> Look:
+        clock = {"speed": 1, "paused": self._gate.is_paused}
+        if self._follower is None:
+            return Look((), {}, "", "", False, clock)
+        self._follower.read()
+        found = self._follower.view()
+        now = next((each for each in found.variants if each.name == self._variant), None)
+        is_over = now is not None and now.outcome != NO_VERDICT
+        return Look(
+            found.variants,
+            self._follower.told,
+            found.run,
+            self._gate.held,
+            is_over,
+            clock,
+            found.damage,
+        )

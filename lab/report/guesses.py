@@ -1,0 +1,102 @@
+"""What did the room say would happen, and what happened?
+
+Whoever has said a number aloud looks at the answer with other eyes. The questions are the same for
+every scenario, so that the answers follow from what was measured alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lab.errors import InvalidValue
+from lab.report import words
+from lab.report.view import VariantView
+
+YES, NO = "yes", "no"
+
+Guess = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`most` None: it is answered by yes or no, otherwise by a number from 0 to `most`."""
+
+    name: str
+    text: str
+    unit: str
+    most: int | None
+
+
+QUESTIONS = (
+    Question("worst", "In the worst second, how many of 100 requests fail?", "%", 100),
+    Question("lasts", "For how many seconds do users see errors?", "s", 3_600),
+    Question("woken", "Is anybody woken?", "", None),
+)
+
+
+def read(told: object) -> dict[str, Any]:
+    """Return the answers in `told`; what was left open is left out. Raises InvalidValue."""
+    if not isinstance(told, dict):
+        raise InvalidValue("a guess is an object with an answer to each question")
+    answers = {}
+    for question in QUESTIONS:
+        given = told.get(question.name)
+        if given not in (None, ""):
+            answers[question.name] = _answer(question, given)
+    return answers
+
+
+def _answer(question: Question, given: object) -> float | str:
+    if question.most is None:
+        if given in (YES, NO):
+            return str(given)
+        raise InvalidValue(f"{given!r} is no answer to {question.text!r}: yes or no")
+    if isinstance(given, int | float) and not isinstance(given, bool):
+        if 0 <= given <= question.most:
+            return given
+    raise InvalidValue(f"{given!r} is no answer to {question.text!r}: 0 to {question.most}")
+
+
+def measured(variant: VariantView) -> dict[str, Any]:
+    """Return the answers that the run gave; `woken` is missing where it was not judged."""
+    seconds = [
+        (sum(b.counts[at] for b in variant.traffic.bands if b.failed), at)
+        for at in range(len(variant.axis))
+    ]
+    failing = [at for failed, at in seconds if failed]
+    shares = [failed / _sent(variant, at) for failed, at in seconds if failed]
+    answers: dict[str, Any] = {
+        "worst": round(100 * max(shares, default=0.0)),
+        "lasts": failing[-1] - failing[0] + 1 if failing else 0,
+    }
+    if variant.ledger is not None:
+        answers["woken"] = NO if variant.ledger.woken == "nobody was woken" else YES
+    return answers
+
+
+def _sent(variant: VariantView, at: int) -> int:
+    return sum(band.counts[at] for band in variant.traffic.bands)
+
+
+def table(guess: Guess, found: Guess) -> list[list[str]]:
+    """Return header and rows: question, the room's answer, what was measured, how near it was."""
+    rows = [["question", "the room", "measured", ""]]
+    for each in QUESTIONS:
+        said, was = guess.get(each.name), found.get(each.name)
+        rows.append([each.text, _told(said, each.unit), _told(was, each.unit), _near(said, was)])
+    return rows
+
+
+def _told(answer: Any, unit: str) -> str:
+    return f"{words.anything(answer)} {unit if answer is not None else ''}".strip()
+
+
+def _near(said: Any, was: Any) -> str:
+    if said is None or was is None:
+        return ""
+    if isinstance(said, str):
+        return "right" if said == was else "the other way"
+    off = said - was
+    if abs(off) <= max(0.1 * abs(was), 1):
+        return "right"
+    return f"{words.number(abs(off))} too {'high' if off > 0 else 'low'}"
