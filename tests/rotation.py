@@ -18,6 +18,7 @@ PARTS = (
     "migrations",
     "own-hosts",
     "own-nodes",
+    "pages",
     "servers",
 )
 

@@ -12,7 +12,7 @@ from lab.report import frame, guesses, page, view
 from lab.report.frame import Frame
 from lab.scenario.loader import Loaded
 
-Keep = Callable[[dict[str, Any]], None]
+Keep = Callable[[dict[str, Any]], object]
 """Is given all guesses whenever there is another one, to be stored."""
 
 

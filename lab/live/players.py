@@ -1,6 +1,6 @@
 """What plays a variant in a demonstration: the lab itself, or a run that was stored."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,6 +11,9 @@ from lab.live.tape import Tape
 from lab.report import stored, view
 from lab.report.follow import Follower
 from lab.report.view import NO_VERDICT, VariantView
+
+BEFORE_S = 0.001
+"""A replay is held so long before what is to come, which is not there yet then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Replayed:
         self._done: list[VariantView] = []
         self._tape: Tape | None = None
         self._head = Playhead(0, now())
+        self._held = ""
         self._wholes: dict[str, VariantView] = {}
 
     def begin(self, variant: str) -> None:
@@ -71,16 +75,22 @@ class Replayed:
             self._done.append(self._whole(self._tape))
         self._tape = self._tapes[variant]
         self._head = Playhead(self._tape.length_s, self._now(), self._speed)
-        self._head.limit_s = min(self._tape.faults_s, default=float("inf"))
+        self._hold(self._tape.faults)
+
+    def _hold(self, faults: Sequence[tuple[float, str]]) -> None:
+        """Stand still before the first of `faults`, where there is one."""
+        second, self._held = faults[0] if faults else (float("inf"), "")
+        self._head.limit_s = second - BEFORE_S
 
     def _whole(self, tape: Tape) -> VariantView:
         return self._wholes.setdefault(tape.name, tape.whole())
 
     def let_on(self) -> None:
         assert self._tape is not None
-        position_s = self._head.move(self._now())
-        later = [each for each in self._tape.faults_s if each > max(position_s, self._head.limit_s)]
-        self._head.limit_s = min(later, default=float("inf")) if self._every else float("inf")
+        self._head.move(self._now())
+        passed_s = self._head.limit_s + 2 * BEFORE_S
+        later = [each for each in self._tape.faults if each[0] > passed_s]
+        self._hold(later if self._every else ())
 
     def act(self, what: str, value: Any) -> None:
         now = self._now()
@@ -109,13 +119,9 @@ class Replayed:
             "second": round(second),
             "length": round(self._head.length_s),
         }
-        held = _next_step(now) if is_held else ""
+        held = self._held if is_held else ""
         views = (*self._done, now)
         return Look(views, told, self._run.name, held, is_over, clock, self._run.damage)
-
-
-def _next_step(variant: VariantView) -> str:
-    return next((step.name for step in variant.plan if step.second is None), "the next step")
 
 
 class Played:

@@ -89,8 +89,8 @@ class Replay:
     def _step(self, now: float) -> None:
         """Go to where the next fault is requested, or to the end."""
         position_s = self._head.move(now)
-        faults_s = self._tapes[self._place].faults_s
-        to_come = [each for each in faults_s if each > position_s + 0.001]
+        faults = self._tapes[self._place].faults
+        to_come = [second for second, _ in faults if second > position_s + 0.001]
         self._head.position_s = min([*to_come, self._head.length_s])
 
     def notes(self) -> dict[str, Any]:

@@ -105,22 +105,29 @@ def _both(views: Sequence[VariantView]) -> list[list[str]]:
 
 def notes(scene: Scene, loaded: Loaded) -> list[str]:
     """Return what only the trainer reads."""
+    return [
+        clean(" ".join(each.split()), longest=2_000)
+        for each in _notes(scene, loaded)
+        if each.strip()
+    ]
+
+
+def _notes(scene: Scene, loaded: Loaded) -> list[str]:
     guide = loaded.guide
+    lesson = guide.lesson.split("\n\n")
     match scene.kind:
         case Kind.SITUATION:
-            said = ["Read the page aloud. At 3am there is nothing else to know.", *guide.evidence]
+            return ["Read the page aloud. At 3am there is nothing else to know.", *guide.evidence]
         case Kind.PREDICT:
-            variant = _variant(loaded, scene.variant)
-            checks = [f"It is predicted: {each.name}." for each in variant.checks]
-            said = ["Let the room answer aloud, and write it down. Traffic runs already.", *checks]
+            checks = _variant(loaded, scene.variant).checks
+            told = [f"It is predicted: {each.name}." for each in checks]
+            return ["Let the room answer aloud, and write it down. Traffic runs already.", *told]
         case Kind.PLAY:
-            said = [f"Ask: {each}" for each in guide.hints]
-            said += [f"Safe meanwhile: {each}" for each in guide.safe]
-            said += [f"Makes it worse: {each}" for each in guide.unsafe]
+            asks = [f"Ask: {each}" for each in guide.hints]
+            safe = [f"Safe meanwhile: {each}" for each in guide.safe]
+            return [*asks, *safe, *(f"Makes it worse: {each}" for each in guide.unsafe)]
         case Kind.RESULT:
-            said = ["What did the room miss, and what would have told the person on call?"]
-            said += guide.lesson.split("\n\n")
+            return ["What would have told the person on call, and how late?", *lesson]
         case Kind.BOTH:
             card = loaded.scenario.card
-            said = guide.lesson.split("\n\n") + [f"Owed: {e}" for e in (card.owed if card else ())]
-    return [clean(" ".join(each.split()), longest=2_000) for each in said if each.strip()]
+            return [*lesson, *(f"Owed: {each}" for each in (card.owed if card else ()))]

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from lab.report import view
+from lab.report.marks import step_of
 from lab.report.picture import Picture
 from lab.report.stored import StoredVariant
 from lab.scenario.events import NS, Event
@@ -31,10 +32,10 @@ class Tape:
         return (self._came[-1] - self._begin) / NS if self._came else 0.0
 
     @property
-    def faults_s(self) -> tuple[float, ...]:
-        """When each fault was requested, in seconds of the tape."""
+    def faults(self) -> tuple[tuple[float, str], ...]:
+        """When each fault was requested, in seconds of the tape, and by which step."""
         return tuple(
-            (came - self._begin) / NS
+            ((came - self._begin) / NS, step_of(each))
             for came, each in zip(self._came, self._stored.events, strict=True)
             if each["kind"] == "fault" and each["what"] == "requested"
         )

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from lab.report import series, words
-from lab.report.glance import glance
+from lab.report.glance import HURT, PLAIN, Tile, glance
 from lab.report.plan import PlannedStep
 from lab.report.prose import Paragraph
 from lab.report.telling import plain
@@ -60,7 +60,7 @@ def _variant(variant: VariantView) -> dict[str, Any]:
         "is_believable": variant.is_believable,
         "reasons": list(variant.reasons),
         "damage": [each for each in variant.damage if not _is_to_come(each)],
-        "tiles": [asdict(each) for each in glance(variant)],
+        "tiles": [asdict(each) for each in _tiles(variant)],
         "plan": [_step(each) for each in variant.plan],
         "ways": [_way(each) for each in variant.signature or variant.ways],
         "checks": [
@@ -72,6 +72,32 @@ def _variant(variant: VariantView) -> dict[str, Any]:
         "blockers": list(variant.database.blockers),
         "woken": variant.ledger.woken if variant.ledger else "",
     }
+
+
+def _tiles(variant: VariantView) -> tuple[Tile, ...]:
+    """Return the newest second while a run goes on, and what came of it all afterwards."""
+    if not variant.figures:
+        return glance(variant)
+    figures = {each.label: each for each in variant.figures}
+    return tuple(
+        Tile(
+            label, each.value, each.remark, HURT if label in _HURTS and each.value != "0" else PLAIN
+        )
+        for label in _AFTERWARDS
+        if (each := figures.get(label))
+    )
+
+
+_HURTS = ("failed requests", "lost writes")
+_AFTERWARDS = (
+    "requests judged",
+    "failed requests",
+    "silent seconds",
+    "recovery",
+    "blast radius, sessions",
+    "lost writes",
+)
+"""Labels of `lab.report.figures`."""
 
 
 def _is_to_come(damage: str) -> bool:

@@ -51,9 +51,10 @@ def _answer(question: Question, given: object) -> float | str:
         if given in (YES, NO):
             return str(given)
         raise InvalidValue(f"{given!r} is no answer to {question.text!r}: yes or no")
-    if isinstance(given, int | float) and not isinstance(given, bool):
-        if 0 <= given <= question.most:
-            return given
+    # In Python a bool is an int.
+    number = None if isinstance(given, bool) or not isinstance(given, int | float) else given
+    if number is not None and 0 <= number <= question.most:
+        return number
     raise InvalidValue(f"{given!r} is no answer to {question.text!r}: 0 to {question.most}")
 
 

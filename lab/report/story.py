@@ -116,6 +116,8 @@ def _after_commit(second: float, database: Database) -> str:
 def _worst(axis: Axis, traffic: Traffic) -> str:
     columns = [band.counts for band in traffic.bands if band.failed]
     sums = [sum(each) for each in zip(*columns, strict=True)]
+    if not sums:
+        return "in a second that is not over"
     worst = max(range(len(sums)), key=sums.__getitem__)
     sent = sum(band.counts[worst] for band in traffic.bands)
     return f"at worst {sums[worst]} of {sent} at {axis.first + worst:+d} s"

@@ -38,6 +38,9 @@
     return made;
   }
 
+  // A number is not broken at its thousands, nor parted from its unit.
+  const unbroken = (text) => text.replace(/(\d) (?=\d{3}(?!\d)|%|s\b|ms\b)/g, "$1\u00a0");
+
   function write(place, text) {
     if (place && place.textContent !== text) place.textContent = text;
   }
@@ -142,7 +145,7 @@
     const left = element("div");
     left.append(...CHARTS[kind].map(([chart, title, height]) => figure(variant, chart, title, height)));
     const right = element("div");
-    for (const [part, title] of [["reasons", ""], ["steps", "Timeline"], ["ways", "How requests failed"], ["checks", "Predicted and measured"], ["events", "Newest events"]]) {
+    for (const [part, title] of [["headline", ""], ["reasons", ""], ["steps", "Timeline"], ["ways", "How requests failed"], ["checks", "Predicted and measured"], ["events", "Newest events"]]) {
       if (title) right.append(element("h2", "", title));
       right.append(element("div", part === "events" ? "" : "", undefined));
       right.lastChild.dataset.part = part;
@@ -152,7 +155,7 @@
     const tiles = element("dl", "tiles");
     tiles.dataset.part = "tiles";
     if (kind === "one") made.append(top, tiles, left, right);
-    else made.append(top, tiles, part("headline"), part("reasons"), left, part("ways"), part("checks"));
+    else made.append(top, part("headline"), part("reasons"), left, tiles, part("ways"), part("checks"));
     return made;
   }
 
@@ -206,7 +209,7 @@
       },
     },
     tiles: { of: (v) => v.tiles, draw: (tiles) => tiles.map(tile) },
-    headline: { of: (v) => v.headline, draw: (text) => [element("p", "headline", text)] },
+    headline: { of: (v) => v.headline, draw: (text) => [element("p", "headline", unbroken(text))] },
     reasons: {
       of: (v) => (v.as_predicted ? [] : v.reasons).concat(v.damage),
       draw: (told) => told.map((text) => element("p", "notice", text)),
@@ -229,7 +232,7 @@
 
   function tile({ label, value, remark, tone }) {
     const made = element("div", `tile ${tone}`);
-    made.append(element("dt", "", label), element("dd", "value", value), element("dd", "remark", remark));
+    made.append(element("dt", "", label), element("dd", "value", unbroken(value)), element("dd", "remark", unbroken(remark)));
     return made;
   }
 

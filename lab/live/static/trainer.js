@@ -49,7 +49,7 @@
       return made;
     });
     byId("tiles").replaceChildren(...tiles);
-    const now = JSON.stringify([frame.at, active && active.phase]);
+    const now = JSON.stringify([frame.at || null, active ? active.phase : ""]);
     if (now !== at) { at = now; notes(); }
   }
 

@@ -321,11 +321,18 @@ window.labCharts = function (told) {
     return past.length ? past[past.length - 1][1] : null;
   }
 
+  const same = (value) => value;
+
+  function rank(version) {
+    const place = told.versions.indexOf(version);
+    return place < 0 ? null : place;
+  }
+
   function lined(height, keys, extra) {
     return {
       key: () => keys.join(),
       data: (variant) => extra.stepped
-        ? [closed(variant.seconds)].concat(keys.map((key) => held(variant[key])))
+        ? [closed(variant.seconds)].concat(keys.map((key) => held(variant[key].map(extra.map || same))))
         : [variant.seconds].concat(keys.map((key) => variant[key])),
       options: (place) => options(place, height, {
         scale: extra.scale, splits: extra.splits, values: extra.values, read: extra.read,
@@ -426,11 +433,13 @@ window.labCharts = function (told) {
       ],
       read: (v, index) => ["p50", "p99", "max"].map((key) => [key, v[key][index] === null ? null : `${v[key][index]} ms`]),
     }),
-    schema: lined(110, ["schema", "floor"], {
+    // Versions as ranks: the floor may lie far below, and the steps are what matters.
+    schema: lined(120, ["schema", "floor"], {
       stepped: true,
-      scale: { range: () => [told.schema[0] - 0.6, told.schema[1] + 0.6] },
-      splits: () => told.versions,
-      values: (plot, splits) => splits.map((each) => String(each)),
+      map: rank,
+      scale: { range: () => [-0.6, Math.max(told.versions.length, 1) - 0.4] },
+      splits: () => told.versions.map((_, place) => place),
+      values: () => told.versions.map(String),
       series: () => [line("schema", css("--ink"), 3.5, [], true), line("floor", css("--soft"), 2, [3, 4], true)],
       read: (v, index) => [["schema version", v.schema[index]], ["compat floor", v.floor[index]]],
     }),
