@@ -67,15 +67,16 @@ def demo(
     from lab.paths import find_paths
     from lab.scenario import loader
 
-    store, paths, listener = open_store(runs), find_paths(), bind(port)
-    folder = scenarios_folder(scenarios)
-    if replay is not None:
-        loaded = loader.load(folder, scenario)
-        _replay(loaded, store.find(replay), store, listener, every=every_step)
-        return
-    choice = _series.choose(paths, folder, (scenario,), stage=stage, lab_name=name)
-    (loaded,) = choice.loaded
-    _play(loaded, choice.place, store, paths, listener, every=every_step)
+    store, paths, folder = open_store(runs), find_paths(), scenarios_folder(scenarios)
+    # First of all, so that a port that is taken is told before anything is done.
+    with bind(port) as listener:
+        if replay is not None:
+            loaded = loader.load(folder, scenario)
+            _replay(loaded, store.find(replay), store, listener, every=every_step)
+            return
+        choice = _series.choose(paths, folder, (scenario,), stage=stage, lab_name=name)
+        (loaded,) = choice.loaded
+        _play(loaded, choice.place, store, paths, listener, every=every_step)
 
 
 def _replay(

@@ -176,10 +176,11 @@ def replay(
         told = ", ".join(map(str, SPEEDS))
         raise InvalidValue(f"{speed} is no speed of a replay; there are {told}")
     found = open_store(runs).find(run)
-    server = Server(Replay(stored.load(found.path), speed=speed), bind(port))
-    _output.note(f"Replaying {found.id} at {server.address} until Ctrl-C")
-    _output.note(f"With keys to pause it, and for its speed: {server.address}#{server.token}")
-    until_interrupted(server)
+    with bind(port) as listener:
+        server = Server(Replay(stored.load(found.path), speed=speed), listener)
+        _output.note(f"Replaying {found.id} at {server.address} until Ctrl-C")
+        _output.note(f"With keys to pause it, and for its speed: {server.address}#{server.token}")
+        until_interrupted(server)
 
 
 @app.command()

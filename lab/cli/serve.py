@@ -46,9 +46,10 @@ def serve(
 
     store = open_store(runs)
     show = LookOn(store, store.find(run) if run else None)
-    server = Server(show, bind(port))
-    _output.note(f"Showing {run or 'the newest run'} at {server.address} until Ctrl-C")
-    until_interrupted(server)
+    with bind(port) as listener:
+        server = Server(show, listener)
+        _output.note(f"Showing {run or 'the newest run'} at {server.address} until Ctrl-C")
+        until_interrupted(server)
 
 
 def until_interrupted(server: "Server") -> None:

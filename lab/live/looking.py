@@ -39,7 +39,10 @@ class LookOn:
             return {"waiting": "no run yet; lab scenario run begins one", "mode": "live"}
         if self._follower.read() or self._shown is None:
             self._heard = now
-            self._shown = frame.frame(self._follower.view(), active=self._follower.latest)
+            self._shown = {
+                **frame.frame(self._follower.view(), active=self._follower.latest),
+                "heard": self._follower.heard,
+            }
         return {**self._shown, "mode": "live", "silent_s": self._silent_s(now)}
 
     def _silent_s(self, now: float) -> int:

@@ -117,6 +117,11 @@ class Follower:
         return max(begun, default=(0, ""))[1]
 
     @property
+    def heard(self) -> int:
+        """The newest time that was heard of, in ns of the observer; 0 before any."""
+        return max((each.picture.latest or 0 for each in self._variants.values()), default=0)
+
+    @property
     def told(self) -> dict[str, Any]:
         """What is told of the run: by run.json, else by the first line of a history."""
         begun = next((each.begun for each in self._variants.values() if each.begun), {})
