@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from lab.report.clean import clean
-from lab.report.guesses import QUESTIONS, Guess, measured, table
+from lab.report.guesses import QUESTIONS, Guess, table
 from lab.report.view import VariantView
 from lab.scenario.loader import Loaded
 from lab.scenario.model import Variant
@@ -90,12 +90,12 @@ def _result(variant: str, views: Sequence[VariantView], guess: Guess) -> dict[st
     view = next((each for each in views if each.name == variant), None)
     if view is None:
         return None
-    found = table(guess, measured(view))
+    found = table(guess, view.answers)
     return {"title": f"{variant}: {view.outcome}", "text": [view.headline], "table": found}
 
 
 def _both(views: Sequence[VariantView]) -> list[list[str]]:
-    answers = [table({}, measured(each)) for each in views]
+    answers = [table({}, each.answers) for each in views]
     rows = [["", *(each.name for each in views)]]
     rows.append(["outcome", *(each.outcome for each in views)])
     for place, question in enumerate(QUESTIONS, 1):

@@ -131,4 +131,5 @@ class Follower:
         """Return what there is to show by now."""
         variants = sorted(self._variants.values(), key=lambda each: stored.order(each.name))
         shown = tuple(each.view() for each in variants if each.lines)
-        return view.assemble(self.directory.name, self.told, shown, self._damage)
+        said = stored.load_guesses(self.directory)
+        return view.assemble(self.directory.name, self.told, shown, self._damage, said)

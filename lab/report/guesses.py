@@ -4,13 +4,14 @@ Whoever has said a number aloud looks at the answer with other eyes. The questio
 every scenario, so that the answers follow from what was measured alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lab.errors import InvalidValue
 from lab.report import words
-from lab.report.view import VariantView
+from lab.report.telling import LedgerView
+from lab.report.traffic import Band, Traffic
 
 YES, NO = "yes", "no"
 
@@ -58,25 +59,23 @@ def _answer(question: Question, given: object) -> float | str:
     raise InvalidValue(f"{given!r} is no answer to {question.text!r}: 0 to {question.most}")
 
 
-def measured(variant: VariantView) -> dict[str, Any]:
+def measured(traffic: Traffic, ledger: LedgerView | None) -> dict[str, Any]:
     """Return the answers that the run gave; `woken` is missing where it was not judged."""
-    seconds = [
-        (sum(b.counts[at] for b in variant.traffic.bands if b.failed), at)
-        for at in range(len(variant.axis))
-    ]
-    failing = [at for failed, at in seconds if failed]
-    shares = [failed / _sent(variant, at) for failed, at in seconds if failed]
+    failed = [sum(column) for column in _columns(b for b in traffic.bands if b.failed)]
+    sent = [sum(column) for column in _columns(traffic.bands)]
+    failing = [at for at, count in enumerate(failed) if count]
+    shares = [failed[at] / sent[at] for at in failing]
     answers: dict[str, Any] = {
         "worst": round(100 * max(shares, default=0.0)),
         "lasts": failing[-1] - failing[0] + 1 if failing else 0,
     }
-    if variant.ledger is not None:
-        answers["woken"] = NO if variant.ledger.woken == "nobody was woken" else YES
+    if ledger is not None:
+        answers["woken"] = YES if ledger.is_woken else NO
     return answers
 
 
-def _sent(variant: VariantView, at: int) -> int:
-    return sum(band.counts[at] for band in variant.traffic.bands)
+def _columns(bands: Iterable[Band]) -> Iterator[tuple[int, ...]]:
+    return zip(*(band.counts for band in bands), strict=True)
 
 
 def table(guess: Guess, found: Guess) -> list[list[str]]:
@@ -86,6 +85,15 @@ def table(guess: Guess, found: Guess) -> list[list[str]]:
         said, was = guess.get(each.name), found.get(each.name)
         rows.append([each.text, _told(said, each.unit), _told(was, each.unit), _near(said, was)])
     return rows
+
+
+def compared(told: object, found: Guess) -> list[list[str]]:
+    """Return the table of a stored guess; none where none was stored, or it is damaged."""
+    try:
+        guess = read(told) if told is not None else {}
+    except InvalidValue:
+        return []
+    return table(guess, found) if guess else []
 
 
 def _told(answer: Any, unit: str) -> str:

@@ -12,7 +12,7 @@ each.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from lab.errors import HistoryDamaged, NoSuchRun
 from lab.report.clean import clean
 from lab.scenario.events import Event, problem_with
 from lab.scenario.verdict import Verdict
-from lab.store import FORMAT, HISTORY, RUN, VERDICT
+from lab.store import FORMAT, GUESSES, HISTORY, RUN, VERDICT
 
 # The two that make the comparison come first; proofs follow in the order of their names.
 _FIRST = ("careless", "careful")
@@ -47,6 +47,7 @@ class StoredRun:
     run: Mapping[str, Any]
     variants: tuple[StoredVariant, ...]
     damage: tuple[str, ...]
+    guesses: Mapping[str, Any] = field(default_factory=dict)
 
 
 def load(directory: Path) -> StoredRun:
@@ -60,7 +61,13 @@ def load(directory: Path) -> StoredRun:
         run=run,
         variants=tuple(_load_variant(each) for each in _variants(directory)),
         damage=damage,
+        guesses=load_guesses(directory),
     )
+
+
+def load_guesses(directory: Path) -> Mapping[str, Any]:
+    """Return what a room said, by variant; nothing where it said nothing that can be read."""
+    return _load_object(directory / GUESSES)[0] or {}
 
 
 def _variants(directory: Path) -> list[Path]:

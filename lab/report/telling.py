@@ -34,6 +34,7 @@ class LedgerView:
 
     since: str
     woken: str
+    is_woken: bool
     lines: tuple[LedgerLine, ...]
 
 
@@ -65,6 +66,7 @@ def ledger_of(verdict: Verdict | None) -> LedgerView | None:
     return LedgerView(
         since=clean(ledger.since),
         woken=_woken(ledger),
+        is_woken=ledger.woken_s is not None,
         lines=tuple(map(_line, ledger.rows[:MOST_ROWS])),
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.report import figures, prose, stored, telling, timeline, words
+from lab.report import figures, guesses, prose, stored, telling, timeline, words
 from lab.report.axis import Axis
 from lab.report.clean import clean
 from lab.report.conditions import list_conditions
@@ -112,6 +112,11 @@ class VariantView:
     forecast: Forecast | None
 
     @property
+    def answers(self) -> dict[str, Any]:
+        """What the run answers to the questions that a room is asked."""
+        return guesses.measured(self.traffic, self.ledger)
+
+    @property
     def releases(self) -> tuple[str, ...]:
         """All releases: those that served at second 0 first, so that old looks old everywhere."""
         origin = -self.axis.first
@@ -131,7 +136,8 @@ class VariantView:
 @dataclass(frozen=True, slots=True)
 class View:
     """One run. `place` tells stage, distribution and clock in one line; `remark` what of it makes
-    the numbers of this run others than those of a cluster that nobody has changed."""
+    the numbers of this run others than those of a cluster that nobody has changed. `guesses` are
+    tables of what a room said, by variant."""
 
     scenario: str
     run: str
@@ -144,6 +150,7 @@ class View:
     outcome: str
     damage: tuple[str, ...]
     variants: tuple[VariantView, ...]
+    guesses: Mapping[str, list[list[str]]]
 
 
 def load(directory: Path) -> View:
@@ -157,7 +164,7 @@ def build(run: stored.StoredRun) -> View:
         for each in run.variants
     )
     begun = next((told for each in run.variants if (told := begun_as(each.events))), {})
-    return assemble(run.name, {**begun, **run.run}, variants, run.damage)
+    return assemble(run.name, {**begun, **run.run}, variants, run.damage, run.guesses)
 
 
 def assemble(
@@ -165,6 +172,7 @@ def assemble(
     told: Mapping[str, Any],
     variants: tuple[VariantView, ...],
     damage: tuple[str, ...] = (),
+    said: Mapping[str, Any] | None = None,
 ) -> View:
     """Return the view of a run from its variants and from what run.json tells."""
     return View(
@@ -179,6 +187,11 @@ def assemble(
         outcome=_outcome(variants),
         damage=damage,
         variants=variants,
+        guesses={
+            each.name: table
+            for each in variants
+            if (table := guesses.compared((said or {}).get(each.name), each.answers))
+        },
     )
 
 

@@ -6,6 +6,8 @@ import re
 import signal
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,3 +80,51 @@ def test_a_real_run_is_shown_while_it_goes_on(browser: Browser, tmp_path: Path) 
         assert [each for each in seen.addresses if not each.startswith(page.url)] == []
         serve.send_signal(signal.SIGINT)
         assert serve.wait(timeout=30) == 0
+
+
+def test_a_demonstration_is_played_here_at_the_pace_of_its_trainer(tmp_path: Path) -> None:
+    command = ("demo", "half-migrated-rename", "--stage", "twin", "--port", "0")
+    with started(*command, runs=tmp_path) as process:
+        room = address_of(process)
+        assert process.stderr
+        token = process.stderr.readline().strip().rsplit("#", 1)[1]
+        trainer = Trainer(room, token)
+        for waits in ("migrate", "expand"):
+            trainer.do("step")
+            trainer.wait_for(f"{waits} waits for you")
+            trainer.do("guess", {"worst": 50, "lasts": 20, "woken": "no"})
+            trainer.do("step")
+            trainer.wait_for("then: result")
+            trainer.do("step")
+        trainer.do("step")
+        trainer.wait_for("this is the end")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0
+
+    (said,) = tmp_path.glob("half-migrated-rename/*/guesses.json")
+    assert set(json.loads(said.read_text())) == {"careless", "careful"}
+    for verdict in said.parent.glob("*/verdict.json"):
+        assert json.loads(verdict.read_text())["outcome"] != "invalid"
+
+
+class Trainer:
+    """Presses the keys of a demonstration, over HTTP."""
+
+    def __init__(self, address: str, token: str) -> None:
+        self._address = address
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    def do(self, what: str, value: object = None) -> None:
+        self._ask("act", json.dumps({"do": what, "value": value}).encode())
+
+    def wait_for(self, text: str) -> None:
+        end = time.monotonic() + 200
+        while text not in (told := str(json.loads(self._ask("notes", None))["next"])):
+            assert time.monotonic() < end, told
+            time.sleep(0.5)
+
+    def _ask(self, path: str, body: bytes | None) -> bytes:
+        request = urllib.request.Request(self._address + path, body, self._headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            found: bytes = answer.read()
+            return found
