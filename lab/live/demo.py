@@ -27,6 +27,9 @@ class Demo:
         self._place = 0
         self._guesses: dict[str, Any] = {}
         self._failure: Frame | None = None
+        self._shown: tuple[int, int, str] | None = None
+        # As long as it is kept its id is nobody else's.
+        self._kept: Look | None = None
         # Is set by the thread that plays.
         self._lock = threading.Lock()
 
@@ -44,6 +47,10 @@ class Demo:
             if self._failure:
                 return self._failure
         look, scene = self._player.look(), self.scene
+        state = (id(look), self._place, str(self._guesses))
+        if state == self._shown:
+            return None
+        self._shown, self._kept = state, look
         views = () if scene.kind is Kind.SITUATION else look.variants
         told = {**look.told, **self._named()}
         shown = frame.frame(

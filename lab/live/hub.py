@@ -24,6 +24,7 @@ class Hub:
 
     version: int = 0
     viewers: int = 0
+    is_closed: bool = False
     _frame: Any = None
     _whole: bytes | None = None
     _patch: bytes = b""
@@ -40,6 +41,12 @@ class Hub:
         async with self._news:
             self._news.notify_all()
 
+    async def close(self) -> None:
+        """Let all viewers go."""
+        self.is_closed = True
+        async with self._news:
+            self._news.notify_all()
+
     @property
     def is_full(self) -> bool:
         return self.viewers >= MOST_VIEWERS
@@ -49,10 +56,12 @@ class Hub:
         self.viewers += 1
         seen = -1
         try:
-            while True:
+            while not self.is_closed:
                 if not await self._wait(seen):
                     yield b": nothing new\n\n"
                     continue
+                if self.is_closed:
+                    return
                 is_next = seen == self.version - 1 and seen > 0
                 content, seen = self._patch if is_next else self._all(), self.version
                 yield content
@@ -63,7 +72,7 @@ class Hub:
         """Wait a while for a frame other than `seen`, and tell whether there is one."""
         try:
             async with asyncio.timeout(KEEP_ALIVE_S), self._news:
-                await self._news.wait_for(lambda: self.version not in (0, seen))
+                await self._news.wait_for(lambda: self.is_closed or self.version not in (0, seen))
         except TimeoutError:
             return False
         return True

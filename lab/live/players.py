@@ -68,6 +68,7 @@ class Replayed:
         self._tape: Tape | None = None
         self._head = Playhead(0, now())
         self._held = ""
+        self._looked: tuple[tuple[Any, ...], Look] | None = None
         self._wholes: dict[str, VariantView] = {}
 
     def begin(self, variant: str) -> None:
@@ -106,13 +107,21 @@ class Replayed:
                 raise InvalidValue(f"a replay cannot be told to {what!r} {value!r}")
 
     def look(self) -> Look:
+        second, is_over = self._head.move(self._now()), self._head.is_over
+        is_held = not is_over and second >= self._head.limit_s
+        # Twice a second is as often as anybody looks.
+        state = (self._tape, int(second * 2), is_over, is_held, self._head.paused, self._speed)
+        if self._looked is None or self._looked[0] != state:
+            self._looked = (state, self._look(second, is_held=is_held))
+        return self._looked[1]
+
+    def _look(self, second: float, *, is_held: bool) -> Look:
         begun = next((view.begun_as(each.events) for each in self._run.variants), {})
         told = {**begun, **self._run.run}
         if self._tape is None:
             return Look((), told, self._run.name, "", False, None, self._run.damage)
-        second, is_over = self._head.move(self._now()), self._head.is_over
+        is_over = self._head.is_over
         now = self._whole(self._tape) if is_over else self._tape.at(second)
-        is_held = not is_over and second >= self._head.limit_s
         clock = {
             "speed": self._head.speed,
             "paused": self._head.paused,
@@ -134,6 +143,7 @@ class Played:
         self._gate = gate
         self._follower: Follower | None = None
         self._variant = ""
+        self._looked: tuple[tuple[Any, ...], Look] | None = None
 
     def follow(self, follower: Follower) -> None:
         """The run is written from here on."""
@@ -152,19 +162,18 @@ class Played:
         self._gate.pause()
 
     def look(self) -> Look:
+        is_new = self._follower is not None and self._follower.read()
+        state = (self._variant, self._gate.held, self._gate.is_paused, self._follower is None)
+        if is_new or self._looked is None or self._looked[0] != state:
+            self._looked = (state, self._look())
+        return self._looked[1]
+
+    def _look(self) -> Look:
         clock = {"speed": 1, "paused": self._gate.is_paused}
         if self._follower is None:
             return Look((), {}, "", "", False, clock)
-        self._follower.read()
-        found = self._follower.view()
+        found, told = self._follower.view(), self._follower.told
         now = next((each for each in found.variants if each.name == self._variant), None)
         is_over = now is not None and now.outcome != NO_VERDICT
-        return Look(
-            found.variants,
-            self._follower.told,
-            found.run,
-            self._gate.held,
-            is_over,
-            clock,
-            found.damage,
-        )
+        held = self._gate.held
+        return Look(found.variants, told, found.run, held, is_over, clock, found.damage)

@@ -31,7 +31,9 @@ class Replay:
         if self._head.is_over and self._place + 1 < len(self._tapes):
             self._turn_to(self._place + 1)
             second = 0.0
-        state = (self._place, round(second, 3), self._head.paused, self._head.speed)
+        # Twice a second is as often as anybody looks.
+        half = int(second * 2)
+        state = (self._place, half, self._head.is_over, self._head.paused, self._head.speed)
         if state == self._shown:
             return None
         self._shown = state

@@ -96,7 +96,7 @@ def _result(variant: str, views: Sequence[VariantView], guess: Guess) -> dict[st
 
 def _both(views: Sequence[VariantView]) -> list[list[str]]:
     answers = [table({}, each.answers) for each in views]
-    rows = [["", *(each.name for each in views)]]
+    rows = [["question", *(each.name for each in views)]]
     rows.append(["outcome", *(each.outcome for each in views)])
     for place, question in enumerate(QUESTIONS, 1):
         rows.append([question.text, *(told[place][2] for told in answers)])

@@ -5,6 +5,7 @@ import contextlib
 import errno
 import json
 import socket
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from typing_extensions import override
 
 from lab.errors import BadInput, InvalidValue, LabError, PortTaken
 from lab.live import assets
@@ -24,6 +26,8 @@ from lab.live.show import Show
 HOST = "127.0.0.1"
 PORT = 8600
 EVERY_S = 0.25
+REST = 5
+"""How much longer the server rests than it works."""
 LONGEST_BODY = 4_096
 
 
@@ -80,7 +84,7 @@ class Server:
             timeout_graceful_shutdown=1,
             server_header=False,
         )
-        self._uvicorn = uvicorn.Server(config)
+        self._uvicorn = _Uvicorn(config, self.hub)
         self._uvicorn.run(sockets=[self.listener])
 
     def stop(self) -> None:
@@ -112,11 +116,14 @@ class Server:
     async def _feed(self) -> None:
         """Show each frame there is; what goes wrong is shown, too, and tried again."""
         while True:
+            began = time.monotonic()
             async with self._turn:
                 frame = await asyncio.to_thread(self._next)
             if frame is not None:
                 await self.hub.show(frame)
-            await asyncio.sleep(EVERY_S)
+            took_s = time.monotonic() - began
+            # A long run takes longer to look through, and must not take the CPU of what it shows.
+            await asyncio.sleep(max(EVERY_S, took_s * REST))
 
     def _next(self) -> Any:
         try:
@@ -171,6 +178,19 @@ class Server:
         if frame is not None:
             await self.hub.show(frame)
         return JSONResponse({})
+
+
+class _Uvicorn(uvicorn.Server):
+    """Lets its viewers go before it ends: their streams have no end of their own."""
+
+    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+        super().__init__(config)
+        self._hub = hub
+
+    @override
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._hub.close()
+        await super().shutdown(sockets)
 
 
 async def _read_object(request: Request) -> dict[str, Any]:

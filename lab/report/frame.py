@@ -16,7 +16,7 @@ from lab.report.telling import plain
 from lab.report.view import SignatureLine, VariantView, View
 
 # The newest; whoever wants all of them opens the report.
-MOST_ROWS = 60
+MOST_ROWS = 40
 
 Frame = dict[str, Any]
 
@@ -63,6 +63,7 @@ def _variant(variant: VariantView) -> dict[str, Any]:
         "tiles": [asdict(each) for each in _tiles(variant)],
         "plan": [_step(each) for each in variant.plan],
         "ways": [_way(each) for each in variant.signature or variant.ways],
+        "claims": list(variant.claims),
         "checks": [
             [each.name, each.predicted, each.measured, each.mark] for each in variant.checks
         ],

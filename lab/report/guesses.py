@@ -80,7 +80,7 @@ def _columns(bands: Iterable[Band]) -> Iterator[tuple[int, ...]]:
 
 def table(guess: Guess, found: Guess) -> list[list[str]]:
     """Return header and rows: question, the room's answer, what was measured, how near it was."""
-    rows = [["question", "the room", "measured", ""]]
+    rows = [["question", "the room", "measured", "how near"]]
     for each in QUESTIONS:
         said, was = guess.get(each.name), found.get(each.name)
         rows.append([each.text, _told(said, each.unit), _told(was, each.unit), _near(said, was)])

@@ -74,6 +74,14 @@ def _moved(step: PlannedStep, event: Event, axis: Axis) -> PlannedStep:
     return step
 
 
+def find_claims(events: Sequence[Event]) -> tuple[str, ...]:
+    """Return what is going to be judged, as announced."""
+    plan = _plan(events)
+    claims = plan.get("claims") if plan else None
+    listed = claims if isinstance(claims, list) else []
+    return tuple(clean(each) for each in listed if isinstance(each, str))[:MOST_STEPS]
+
+
 def find_forecast(events: Sequence[Event]) -> Forecast | None:
     plan = _plan(events)
     told = plan.get("forecast") if plan else None

@@ -18,7 +18,7 @@ from lab.report.figures import Figure, ReleaseRow
 from lab.report.lanes import Lane, find_lanes
 from lab.report.marks import Mark, find_marks
 from lab.report.picture import Picture
-from lab.report.plan import PlannedStep, find_forecast, find_plan
+from lab.report.plan import PlannedStep, find_claims, find_forecast, find_plan
 from lab.report.pods import READY, PodBand, find_pods
 from lab.report.prose import Paragraph
 from lab.report.requests import NOBODY
@@ -109,6 +109,7 @@ class VariantView:
     ways: tuple[SignatureLine, ...]
     phase: str
     plan: tuple[PlannedStep, ...]
+    claims: tuple[str, ...]
     forecast: Forecast | None
 
     @property
@@ -265,6 +266,7 @@ def build_variant(
         ways=_signature(SignatureRow(*way, n) for way, n in requests.ways.most_common(_MOST_WAYS)),
         phase=picture.phase,
         plan=find_plan(events, axis),
+        claims=find_claims(events),
         forecast=find_forecast(events),
     )
 

@@ -76,3 +76,23 @@ def test_nothing_in_a_frame_can_end_a_message():
         return found
 
     assert asyncio.run(look()).count(b"\n") == 4
+
+
+def test_when_it_closes_every_viewer_goes():
+    async def look() -> int:
+        hub = Hub()
+        await hub.show({"n": 0})
+        viewers = [hub.messages() for _ in range(3)]
+        for each in viewers:
+            await anext(each)
+        left = asyncio.gather(*(_rest(each) for each in viewers))
+        await asyncio.sleep(0)
+        await hub.close()
+        await asyncio.wait_for(left, 5)
+        return hub.viewers
+
+    async def _rest(viewer) -> None:
+        async for _ in viewer:
+            pass
+
+    assert asyncio.run(look()) == 0

@@ -222,10 +222,10 @@
         : [element("p", "place", "No request has failed.")],
     },
     checks: {
-      of: (v) => v.checks,
-      draw: (checks) => checks.length
+      of: (v) => [v.checks, v.claims],
+      draw: ([checks, claims]) => checks.length
         ? [table([["prediction", "predicted", "measured", "holds"]].concat(checks))]
-        : [element("p", "place", "Judged when the run is over.")],
+        : [bullets(claims), element("p", "place", "Judged when the run is over.")],
     },
     events: { of: (v) => v.rows, draw: (rows) => [events(rows)] },
   };
@@ -233,6 +233,12 @@
   function tile({ label, value, remark, tone }) {
     const made = element("div", `tile ${tone}`);
     made.append(element("dt", "", label), element("dd", "value", unbroken(value)), element("dd", "remark", unbroken(remark)));
+    return made;
+  }
+
+  function bullets(texts) {
+    const made = element("ul");
+    made.append(...texts.map((text) => element("li", "", text)));
     return made;
   }
 
