@@ -56,12 +56,13 @@ class Hub:
         self.viewers += 1
         seen = -1
         try:
-            while not self.is_closed:
-                if not await self._wait(seen):
-                    yield b": nothing new\n\n"
-                    continue
+            while True:
+                is_news = await self._wait(seen)
                 if self.is_closed:
                     return
+                if not is_news:
+                    yield b": nothing new\n\n"
+                    continue
                 is_next = seen == self.version - 1 and seen > 0
                 content, seen = self._patch if is_next else self._all(), self.version
                 yield content

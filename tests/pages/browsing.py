@@ -5,10 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.report.browser import find_binary
 
+# A busy host is slow, and nothing here is about how fast a page is.
+expect.set_options(timeout=20_000)
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 
 
@@ -52,7 +54,7 @@ def page_of(
     context = browser.new_context(viewport={"width": width, "height": height}, **options)
     seen, page = Seen(), context.new_page()
     seen.watch(page)
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(20_000)
     try:
         yield page, seen
     finally:
