@@ -11,6 +11,7 @@
     ├── HostUnfit               4   this host cannot do it as it is
     │   ├── NotRoot                 the command changes the host and runs without root
     │   ├── ToolMissing             a program of the host is not installed
+    │   ├── PortTaken               another program listens where lab was to listen
     │   └── NoSpace                 a file system is full, or too small to begin
     ├── ArtifactError           4
     │   ├── BuildFailed             a program or the node root could not be built
@@ -105,6 +106,10 @@ class NotRoot(HostUnfit):
 
 
 class ToolMissing(HostUnfit):
+    pass
+
+
+class PortTaken(HostUnfit):
     pass
 
 

@@ -4,6 +4,7 @@
                                               <variant>/history.jsonl
                                               <variant>/verdict.json
                                               _invalid/<variant>/<try>/...
+                                              guesses.json, after a demonstration
     <state>/runs/<scenario>/latest            a link, for people and their shells
 
 The name of a run is the second in which it began, in UTC; a second run of the same second
@@ -28,7 +29,10 @@ from lab.paths import Caller, Paths
 from lab.scenario.verdict import Verdict
 
 RUN, HISTORY, VERDICT = "run.json", "history.jsonl", "verdict.json"
+GUESSES = "guesses.json"
 LATEST = "latest"
+FORMAT = 1
+"""Of what is stored; a higher one was written by a newer lab."""
 # No variant can have this name.
 INVALID = "_invalid"
 TOLD = ("stage", "distribution", "version", "clock", "seed")
@@ -135,6 +139,12 @@ class Store:
         """Write the verdict of its variant, replacing an older one in one step."""
         path = run.verdict(verdict.variant)
         write_json(path, verdict.to_json(), owner=self._owner, mode=0o644)
+        return path
+
+    def write_guesses(self, run: Run, told: Mapping[str, Any]) -> Path:
+        """Write what a room said beforehand, by variant."""
+        path = run.path / GUESSES
+        write_json(path, dict(told), owner=self._owner, mode=0o644)
         return path
 
     def read_verdict(self, run: Run, variant: str) -> Verdict:

@@ -19,6 +19,7 @@ PARTS = (
     "migrations",
     "own-hosts",
     "own-nodes",
+    "pages",
     "servers",
     "service",
     "twin",

@@ -11,12 +11,14 @@ from lab.cli import (
     access,
     artifacts,
     ci,
+    demo,
     doctor,
     down,
     node,
     power,
     report,
     scenario,
+    serve,
     service,
     status,
     up,
@@ -48,6 +50,8 @@ app.command(context_settings=access.PASS_ON)(service.chirps)
 app.command()(power.stop)
 app.command()(power.start)
 app.command()(down.down)
+app.command()(serve.serve)
+app.command()(demo.demo)
 app.command()(ci.ci)
 app.add_typer(node.app, name="node")
 app.add_typer(scenario.app, name="scenario")

@@ -144,3 +144,66 @@ def recheck(
         )
     if code := exit_code(verdicts):
         raise typer.Exit(code)
+
+
+@app.command()
+def replay(
+    run: RunName = "latest",
+    speed: Annotated[
+        int, typer.Option("--speed", help="1, 2, 5, 10 or 20 times as fast.", metavar="N")
+    ] = 1,
+    port: Annotated[
+        int, typer.Option("--port", help="Of loopback; 0 takes a free one.", metavar="PORT")
+    ] = 8600,
+    runs: Runs = None,
+) -> None:
+    """Play a stored run on the live page again, until Ctrl-C.
+
+    Nothing is needed but what the run has written: no lab, no network.
+
+    Examples:
+
+        lab report replay half-migrated-rename --speed 5
+    """
+    from lab.cli.serve import until_interrupted
+    from lab.errors import InvalidValue
+    from lab.live.playhead import SPEEDS
+    from lab.live.replaying import Replay
+    from lab.live.server import Server, bind
+    from lab.report import stored
+
+    if speed not in SPEEDS:
+        told = ", ".join(map(str, SPEEDS))
+        raise InvalidValue(f"{speed} is no speed of a replay; there are {told}")
+    found = open_store(runs).find(run)
+    with bind(port) as listener:
+        server = Server(Replay(stored.load(found.path), speed=speed), listener)
+        _output.note(f"Replaying {found.id} at {server.address} until Ctrl-C")
+        _output.note(f"With keys to pause it, and for its speed: {server.address}#{server.token}")
+        until_interrupted(server)
+
+
+@app.command()
+def export(
+    run: RunName = "latest",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Where to write it.", metavar="FILE", dir_okay=False),
+    ] = None,
+    runs: Runs = None,
+) -> None:
+    """Write a run as one file that anybody can open: the report, and the run played in it.
+
+    It needs no lab, no server and no network, only a browser.
+
+    Examples:
+
+        lab report export half-migrated-rename --output rename.html
+    """
+    from lab.paths import find_paths
+    from lab.report.files import write_export
+
+    found = open_store(runs).find(run)
+    target = output or Path(f"{found.scenario}-{found.name}.html")
+    page = write_export(found.path, owner=find_paths().caller, target=target)
+    _output.show(f"Wrote {page}, {page.stat().st_size / 1e3:.0f} kB")

@@ -168,6 +168,9 @@ def run(
     ] = 1,
     budget: TimeBudget = None,
     retry: Retry = True,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Show on this terminal what happens meanwhile.")
+    ] = False,
     scenarios: Scenarios = None,
     runs: Runs = None,
     json: Json = False,
@@ -180,6 +183,8 @@ def run(
     Examples:
 
         sudo lab scenario run half-migrated-rename
+
+        lab scenario run half-migrated-rename --stage twin --watch
 
         lab scenario run half-migrated-rename --stage twin --repeat 3
 
@@ -199,7 +204,11 @@ def run(
     stage = stage or ("kind" if _kind.is_on_kind(None, name) else "sandbox")
     choice = _series.choose(paths, folder, names or (), stage=stage, lab_name=name, clock=clock)
     if len(names or ()) == 1 and repeat == 1 and budget is None:
-        code = _play_one(choice, variant, store, paths, retry=retry, json=json)
+        code = _play_one(choice, variant, store, paths, retry=retry, json=json, watch=watch)
+    elif watch:
+        raise BadInput(
+            "--watch shows one run", hint="lab serve shows each run as it comes, on a page"
+        )
     else:
         options = _series.Options(repeat, budget, retry, json)
         code = _series.play(choice, variant, store, paths, options)
@@ -215,15 +224,23 @@ def _play_one(
     *,
     retry: bool,
     json: bool,
+    watch: bool = False,
 ) -> int:
     """Play one run, show all of it, and return the exit code."""
+    from lab.cli._watch import Watching
     from lab.report.files import write_page
     from lab.stages import play as playing
 
     (loaded,), progress = choice.loaded, _output.make_progress()
     variants = playing.choose(loaded.scenario, variant)
-    run = playing.Playing(store, progress, may_retry=lambda _: retry)
-    played = run.play(choice.place, loaded, variants)
+    with Watching(wanted=watch) as watching:
+        run = playing.Playing(
+            store,
+            watching.progress(progress),
+            may_retry=lambda _: retry,
+            begun=lambda begun: watching.begin(begun.path),
+        )
+        played = run.play(choice.place, loaded, variants)
     for judged in played.judged:
         for reasons in judged.invalid:
             told = f"a first try proved nothing ({'; '.join(reasons)}), so it was played once more"

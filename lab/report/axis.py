@@ -8,6 +8,7 @@ at its own time. A run without a fault counts from its first request.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lab.report.requests import Requests
 from lab.scenario.events import NS, Event
 
 # A damaged clock must not make a chart of a million seconds; no run takes two hours.
@@ -40,18 +41,30 @@ class Axis:
         return tuple(range(self.first, self.last))
 
 
-def find_axis(events: Sequence[Event]) -> Axis:
+def find_axis(events: Sequence[Event], requests: Requests | None = None) -> Axis:
     """Lay the axis over all requests; without any, over whatever happened.
 
-    `events` by time.
+    `events` by time, with or without the requests among them.
     """
     fault = next(
         (e["t"] for e in events if e["kind"] == "fault" and e["what"] == "requested"), None
     )
-    times = [e["t"] for e in events if e["kind"] == "request"] or [e["t"] for e in events]
-    if not times:
-        return Axis(0, at_fault=False, first=0, last=1, is_cut=False)
-    start, end = min(times), max(times)
+    span = _span(requests) or _ends([e for e in events if e["kind"] == "request"] or events)
+    return _lay(fault, *span) if span else Axis(0, at_fault=False, first=0, last=1, is_cut=False)
+
+
+def _span(requests: Requests | None) -> tuple[int, int] | None:
+    if requests is None or requests.first is None or requests.last is None:
+        return None
+    return requests.first, requests.last
+
+
+def _ends(events: Sequence[Event]) -> tuple[int, int] | None:
+    times = [int(each["t"]) for each in events]
+    return (min(times), max(times)) if times else None
+
+
+def _lay(fault: int | None, start: int, end: int) -> Axis:
     origin = fault if fault is not None else start
     first, last = (start - origin) // NS, (end - origin) // NS + 1
     kept_first, kept_last = max(first, -_LONGEST_S), min(last, _LONGEST_S)

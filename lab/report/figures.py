@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from lab.report import words
 from lab.report.clean import clean
-from lab.report.traffic import NOBODY, Traffic
+from lab.report.requests import NOBODY
+from lab.report.traffic import Traffic
 from lab.scenario.stats import rule_of_three, wilson
 from lab.scenario.verdict import Figures
 

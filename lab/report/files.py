@@ -16,3 +16,10 @@ def write_page(run: Path, *, owner: Caller, target: Path | None = None) -> Path:
     require_target(place, hint="lab report html --output report.html")
     write_atomic(place, page.render(view.load(run)), owner=owner, mode=0o644)
     return place
+
+
+def write_export(run: Path, *, owner: Caller, target: Path) -> Path:
+    """Write one file that shows the run and plays it; raises as `write_page` does."""
+    require_target(target, hint="lab report export --output run.html")
+    write_atomic(target, page.render(view.load(run), plays=True), owner=owner, mode=0o644)
+    return target

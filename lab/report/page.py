@@ -1,6 +1,6 @@
 """One self-contained HTML file of a run: opened from a disk, it asks nobody for anything.
 
-The policy in its head forbids every connection and every script but the three that belong
+The policy in its head forbids every connection and every script but those that belong
 to the page, known by their hashes. What comes from the run is text: the template escapes it,
 and the numbers of the charts are JSON in which no markup can begin or end. The same view
 gives the same file, byte for byte: no clock, no chance, nothing from the place it lies at.
@@ -16,17 +16,20 @@ from typing import Any
 import jinja2
 
 from lab.report import series
-from lab.report.view import View
+from lab.report.glance import glance
+from lab.report.view import VariantView, View
 
 _HERE = Path(__file__).parent
 _TEMPLATES, _VENDOR = _HERE / "templates", _HERE / "vendor" / "uplot"
 
 
-def render(view: View) -> str:
-    """Return the page of `view`."""
-    scripts = (_read(_VENDOR / "uPlot.iife.min.js"), _read(_TEMPLATES / "report.js"))
+def render(view: View, *, plays: bool = False) -> str:
+    """Return the page of `view`; with `plays` the run can be played again in it."""
+    names = ("charts.js", "report.js", "player.js") if plays else ("charts.js", "report.js")
+    scripts = (_read(_VENDOR / "uPlot.iife.min.js"), *(_read(_TEMPLATES / each) for each in names))
     styles = (_read(_VENDOR / "uPlot.min.css"), _read(_TEMPLATES / "report.css"))
     return _template().render(
+        glances=embed([_glances(each) for each in view.variants]) if plays else "",
         view=view,
         policy=_policy(scripts, styles),
         scripts=scripts,
@@ -42,9 +45,19 @@ _FIGURES = (
     ("requests", "Requests per second, by the release that answered"),
     ("latency", "Latency from intended start, per second"),
     ("pods", "Pods by release and readiness"),
-    ("schema", "Schema version of the database"),
+    ("lanes", "Pods by node; hollow: not ready"),
+    ("schema", "Schema version and compat floor of the database"),
     ("database", "Database sessions: connections, and those blocked by a lock"),
+    ("timeline", "What happened when"),
 )
+
+
+def _glances(variant: VariantView) -> list[list[tuple[str, str, str, str]]]:
+    """Return the large numbers of every second, in words: whoever plays the page computes none."""
+    return [
+        [(each.label, each.value, each.remark, each.tone) for each in glance(variant, place)]
+        for place in range(len(variant.axis))
+    ]
 
 
 def embed(value: Any) -> str:

@@ -6,7 +6,7 @@ has no endpoints, a pod's own readiness is taken.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lab.report.axis import Axis
@@ -38,7 +38,7 @@ class Change:
 def find_pods(events: Sequence[Event], axis: Axis) -> tuple[PodBand, ...]:
     """Count the pods of the service; empty where the history holds none."""
     counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0] * len(axis))
-    watch = _Watch.begin(events)
+    watch = Watch.begin(events)
     changes = iter(watch.changes)
     upcoming = next(changes, None)
     for place, second in enumerate(axis.seconds):
@@ -54,7 +54,7 @@ def find_pods(events: Sequence[Event], axis: Axis) -> tuple[PodBand, ...]:
 
 def find_changes(events: Sequence[Event]) -> Iterator[Change]:
     """Yield each change of the number of ready pods by release."""
-    watch = _Watch.begin(events)
+    watch = Watch.begin(events)
     last: Mapping[str, int] | None = None
     # Until the endpoints were heard of nobody knows who is ready.
     known = not watch.by_endpoints
@@ -104,8 +104,8 @@ def find_rollout(events: Sequence[Event], axis: Axis) -> Rollout | None:
 
 
 @dataclass(slots=True)
-class _Watch:
-    """The pods as last heard of."""
+class Watch:
+    """The pods as last heard of; `changes` are taken one after the other."""
 
     changes: tuple[Event, ...]
     releases: Mapping[str, str]
@@ -114,7 +114,7 @@ class _Watch:
     ready: frozenset[str]
 
     @classmethod
-    def begin(cls, events: Sequence[Event]) -> "_Watch":
+    def begin(cls, events: Sequence[Event]) -> "Watch":
         changes = [
             each
             for each in events
@@ -140,14 +140,19 @@ class _Watch:
         else:
             self.pods[event["name"]] = event
 
-    def states(self) -> Iterator[tuple[str, str]]:
-        """Yield release and state of each pod there is."""
+    def states(self) -> Iterable[tuple[str, str]]:
+        """Return release and state of each pod there is."""
+        return self.by_pod().values()
+
+    def by_pod(self) -> Mapping[str, tuple[str, str]]:
+        """Return release and state of each pod there is, by its name."""
         ready = self.ready if self.by_endpoints else self._ready_pods()
-        for name in ready:
-            yield self.releases.get(name, UNKNOWN), READY
+        found = {name: (self.releases.get(name, UNKNOWN), READY) for name in sorted(ready)}
         for name, pod in self.pods.items():
             if name not in ready:
-                yield _release(pod), STOPPING if pod.get("terminating") else STARTING
+                state = STOPPING if pod.get("terminating") else STARTING
+                found[name] = _release(pod), state
+        return found
 
     def _ready_pods(self) -> frozenset[str]:
         return frozenset(

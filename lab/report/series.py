@@ -9,21 +9,26 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lab.report import words
+from lab.report.lanes import Lane
 from lab.report.pods import READY, PodBand
-from lab.report.traffic import NOBODY, Band
+from lab.report.requests import NOBODY
+from lab.report.timeline import CLUSTER, Row
+from lab.report.traffic import Band
 from lab.report.view import VariantView, View
 
 # Lines closer to the edge than this cannot be read.
 _LEAST_MS, _MOST_MS = 1.0, 100.0
+# A run that has just begun is no single bar from edge to edge.
+_LEAST_S = 15
 
 
 def to_json(view: View) -> dict[str, Any]:
     """Return what `report.js` draws, as plain JSON values."""
     variants = view.variants
     return {
-        "x": [min(each.axis.first for each in variants), max(each.axis.last for each in variants)],
+        "x": [min(each.axis.first for each in variants), max(map(_last, variants))],
         "most": {
-            "requests": max(_highest_stack(v.traffic.bands) for v in variants),
+            "requests": max(max(_highest_stack(v.traffic.bands), _foreseen(v)) for v in variants),
             "pods": max(_highest_stack(v.pods) for v in variants),
             "sessions": max(
                 _highest((*v.database.connections, *v.database.blocked)) for v in variants
@@ -33,6 +38,13 @@ def to_json(view: View) -> dict[str, Any]:
         **_schema(variants),
         "variants": [_variant(each) for each in variants],
     }
+
+
+def _last(variant: VariantView) -> int:
+    """Return the last second that is drawn: a forecast needs its room before it is measured."""
+    points = variant.forecast.points if variant.forecast else ()
+    foreseen = [math.ceil(second) + 1 for second, _ in points]
+    return max(variant.axis.last, *foreseen, variant.axis.first + _LEAST_S)
 
 
 def _variant(variant: VariantView) -> dict[str, Any]:
@@ -50,8 +62,37 @@ def _variant(variant: VariantView) -> dict[str, Any]:
         "schema": list(database.schema),
         "blocked": list(database.blocked),
         "connections": list(database.connections),
+        "floor": list(database.floor),
+        "waits": list(database.wait_s),
         "marks": [{"second": round(m.second, 3), "label": m.label} for m in variant.marks],
+        "lanes": [_lane(each, looks) for each in variant.lanes],
+        "rows": [_row(each) for each in variant.timeline],
+        "forecast": _forecast(variant),
     }
+
+
+def _lane(lane: Lane, looks: dict[str, int]) -> dict[str, Any]:
+    return {
+        "node": lane.node,
+        "pod": lane.pod,
+        "name": lane.release,
+        "release": looks.get(lane.release, 0),
+        "restarts": lane.restarts,
+        "spans": [
+            [each.state, round(each.begin, 2), None if each.end is None else round(each.end, 2)]
+            for each in lane.spans
+        ],
+    }
+
+
+def _row(row: Row) -> list[Any]:
+    # A dot in the lane of the cluster; its words stand in the table.
+    return [round(row.second, 2), row.kind, "" if row.kind == CLUSTER else row.what]
+
+
+def _forecast(variant: VariantView) -> dict[str, Any] | None:
+    found = variant.forecast
+    return {"source": found.source, "points": [list(p) for p in found.points]} if found else None
 
 
 def _request_band(band: Band, looks: dict[str, int]) -> dict[str, Any]:
@@ -82,6 +123,11 @@ def _highest_stack(bands: Sequence[Band] | Sequence[PodBand]) -> int:
     return max((sum(column) for column in zip(*(b.counts for b in bands), strict=True)), default=0)
 
 
+def _foreseen(variant: VariantView) -> int:
+    points = variant.forecast.points if variant.forecast else ()
+    return math.ceil(max((count for _, count in points), default=0))
+
+
 def _highest(values: Iterable[int | None]) -> int:
     return max((each for each in values if each is not None), default=0)
 
@@ -98,7 +144,9 @@ def _latency(variants: Sequence[VariantView]) -> dict[str, Any]:
 
 
 def _schema(variants: Sequence[VariantView]) -> dict[str, Any]:
-    versions = sorted({x for v in variants for x in v.database.schema if x is not None})
+    versions = sorted(
+        {x for v in variants for x in (*v.database.schema, *v.database.floor) if x is not None}
+    )
     # A damaged line may name any version; an axis shows a few.
     return {"schema": [versions[0], versions[-1]] if versions else [0, 1], "versions": versions[:9]}
 

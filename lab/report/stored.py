@@ -11,8 +11,8 @@ each.
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from lab.errors import HistoryDamaged, NoSuchRun
 from lab.report.clean import clean
 from lab.scenario.events import Event, problem_with
 from lab.scenario.verdict import Verdict
-from lab.store import HISTORY, RUN, VERDICT
+from lab.store import FORMAT, GUESSES, HISTORY, RUN, VERDICT
 
 # The two that make the comparison come first; proofs follow in the order of their names.
 _FIRST = ("careless", "careful")
@@ -47,40 +47,68 @@ class StoredRun:
     run: Mapping[str, Any]
     variants: tuple[StoredVariant, ...]
     damage: tuple[str, ...]
+    guesses: Mapping[str, Any] = field(default_factory=dict)
 
 
 def load(directory: Path) -> StoredRun:
     """Read a run. Raises NoSuchRun where there is none, HistoryDamaged where it has no history."""
     if not directory.is_dir():
         raise NoSuchRun(f"no run at {str(directory)!r}", hint="lab report list")
-    run, damage = _load_object(directory / RUN)
+    run, damage = load_about(directory)
     # Resolved, because `latest` is a link and the page must not depend on how it was asked for.
     return StoredRun(
         name=directory.resolve().name,
-        run=run or {},
+        run=run,
         variants=tuple(_load_variant(each) for each in _variants(directory)),
         damage=damage,
+        guesses=load_guesses(directory),
     )
+
+
+def load_guesses(directory: Path) -> Mapping[str, Any]:
+    """Return what a room said, by variant; nothing where it said nothing that can be read."""
+    return _load_object(directory / GUESSES)[0] or {}
 
 
 def _variants(directory: Path) -> list[Path]:
     found = [each for each in directory.iterdir() if (each / HISTORY).is_file()]
     if not found:
         raise HistoryDamaged(f"run {str(directory)!r} holds no history", hint=f"ls -l {directory}")
-    order = {name: place for place, name in enumerate(_FIRST)}
-    return sorted(found, key=lambda each: (order.get(each.name, len(order)), each.name))
+    return sorted(found, key=lambda each: order(each.name))
+
+
+def order(variant: str) -> tuple[int, str]:
+    """Return what variants are sorted by."""
+    return (_FIRST.index(variant) if variant in _FIRST else len(_FIRST)), variant
 
 
 def _load_variant(directory: Path) -> StoredVariant:
     events, damage = read_history((directory / HISTORY).read_bytes())
-    told, unread = _load_object(directory / VERDICT)
-    verdict = None
-    if told is not None:
-        try:
-            verdict = Verdict.from_json(told)
-        except (ValueError, TypeError, LookupError):
-            unread = (f"{VERDICT} is no verdict",)
+    verdict, unread = load_verdict(directory)
     return StoredVariant(directory.name, events, verdict, (*damage, *unread))
+
+
+def load_verdict(variant: Path) -> tuple[Verdict | None, tuple[str, ...]]:
+    """Return the verdict of the variant in that directory, or why there is none to be read."""
+    told, unread = _load_object(variant / VERDICT)
+    if told is None:
+        return None, unread
+    try:
+        return Verdict.from_json(told), ()
+    except (ValueError, TypeError, LookupError):
+        return None, (f"{VERDICT} is no verdict",)
+
+
+def load_about(directory: Path) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """Return what run.json tells, and a sentence for what cannot be understood of it."""
+    told, damage = _load_object(directory / RUN)
+    newer = told.get("format") if told else None
+    if isinstance(newer, int) and newer > FORMAT:
+        damage += (
+            f"the run was written by a newer lab (format {newer}, this one knows {FORMAT}): "
+            "something of it may be missing here",
+        )
+    return told or {}, damage
 
 
 def _load_object(path: Path) -> tuple[Mapping[str, Any] | None, tuple[str, ...]]:
@@ -94,16 +122,23 @@ def _load_object(path: Path) -> tuple[Mapping[str, Any] | None, tuple[str, ...]]
 
 def read_history(content: bytes) -> tuple[tuple[Event, ...], tuple[str, ...]]:
     """Return the events that can be read, and a sentence for each thing that cannot."""
-    *lines, rest = content.split(b"\n")
+    end = content.rfind(b"\n") + 1
+    events, broken, count = read_lines(content[:end])
+    return tuple(events), tuple(_tell_damage(events, broken, count, cut=end < len(content)))
+
+
+def read_lines(content: bytes) -> tuple[list[Event], list[int], int]:
+    """Return the events of whole lines, the numbers of damaged ones from 1, and how many lines."""
     events: list[Event] = []
     broken: list[int] = []
+    lines = content.split(b"\n")[:-1]
     for place, line in enumerate(lines, start=1):
         event = _parse_json(line)
         if problem_with(event) or not _is_in_time(event):
             broken.append(place)
         else:
             events.append(event)
-    return tuple(events), tuple(_tell_damage(events, broken, len(lines), cut=bool(rest)))
+    return events, broken, len(lines)
 
 
 def _parse_json(text: bytes) -> Any:
@@ -130,9 +165,13 @@ def _is_in_time(event: Event) -> bool:
 def _tell_damage(events: list[Event], broken: list[int], total: int, *, cut: bool) -> Iterator[str]:
     if cut:
         yield "the history ends in the middle of a line: its writer was stopped"
-    if broken:
-        yield f"{len(broken)} of {total} lines of the history are damaged, first line {broken[0]}"
+    yield from tell_broken(broken, total)
     begun = {clean(each.get("stream")) for each in events if each["kind"] == "stream"}
     closed = {clean(each.get("stream")) for each in events if each["kind"] == "closed"}
     if left_open := sorted(begun - closed):
         yield f"never closed, so perhaps incomplete: {', '.join(left_open)}"
+
+
+def tell_broken(broken: Sequence[int], total: int) -> Iterator[str]:
+    if broken:
+        yield f"{len(broken)} of {total} lines of the history are damaged, first line {broken[0]}"

@@ -7,8 +7,9 @@ from lab.report import pods, words
 from lab.report.axis import Axis
 from lab.report.database import Database
 from lab.report.marks import step_of
+from lab.report.requests import Requests
 from lab.report.timeline import describe
-from lab.report.traffic import Traffic, is_failure
+from lab.report.traffic import Traffic
 from lab.scenario import stats
 from lab.scenario.events import NS, Event
 
@@ -26,33 +27,35 @@ class Line:
 
 
 def tell(
-    events: Sequence[Event], axis: Axis, traffic: Traffic, database: Database
+    events: Sequence[Event], axis: Axis, traffic: Traffic, database: Database, requests: Requests
 ) -> tuple[Line, ...]:
-    """Tell baseline, faults, schema, rollout, first, last and worst failure, as they came."""
-    requests = [each for each in events if each["kind"] == "request"]
-    # By their end: a failure counts from the moment its user saw it.
-    failed = sorted((e for e in requests if is_failure(e)), key=lambda each: int(each["done"]))
+    """Tell baseline, faults, schema, rollout, first, last and worst failure, as they came.
+
+    `traffic` was counted from `requests` along `axis`.
+    """
     lines = [
         *_baseline(requests, axis),
         *_faults(events, axis, database),
         *_rollout(events, axis),
-        *_failures(failed, axis, traffic, database),
+        *_failures(requests, axis, traffic, database),
     ]
     lines.sort(key=lambda line: (line.second is None, line.second or 0))
     return tuple(lines)
 
 
-def _baseline(requests: Sequence[Event], axis: Axis) -> Iterator[Line]:
-    before = [each for each in requests if each["t"] < axis.origin]
+def _baseline(requests: Requests, axis: Axis) -> Iterator[Line]:
+    # Second 0 begins with the fault, so what came before it fills whole seconds.
+    before = list(requests.before(0))
     if not axis.at_fault or not before:
-        yield Line(None, f"no fault came; {words.times(len(requests), 'request')} were sent")
+        yield Line(None, f"no fault came; {words.times(requests.total, 'request')} were sent")
         return
-    failures = sum(map(is_failure, before))
-    p99 = stats.percentile([(each["done"] - each["t"]) / 1e6 for each in before], 0.99)
-    start = axis.second(min(each["t"] for each in before))
+    count = sum(each.counts.total() for each in before)
+    failures = sum(n for each in before for (_, failed), n in each.counts.items() if failed)
+    p99 = stats.percentile([ms for each in before for ms in each.latencies], 0.99)
+    assert requests.first is not None
     yield Line(
-        start,
-        f"baseline: {words.times(len(before), 'request')}, {words.number(failures)} failed, "
+        axis.second(requests.first),
+        f"baseline: {words.times(count, 'request')}, {words.number(failures)} failed, "
         f"p99 {words.milliseconds(p99)}",
     )
 
@@ -86,20 +89,20 @@ def _rollout(events: Sequence[Event], axis: Axis) -> Iterator[Line]:
 
 
 def _failures(
-    failed: Sequence[Event], axis: Axis, traffic: Traffic, database: Database
+    requests: Requests, axis: Axis, traffic: Traffic, database: Database
 ) -> Iterator[Line]:
-    if not failed:
+    first, last = requests.first_failure, requests.last_failure
+    if first is None or last is None:
         sent = words.times(traffic.requests, "request")
         yield Line(None, f"no request failed, of {sent} in the whole run")
         return
-    first, last = failed[0], failed[-1]
     after = _after_commit(axis.second(first["done"]), database)
     yield Line(axis.second(first["done"]), f"first failure: {describe(first)}{after}")
     span = (last["done"] - first["done"]) / NS
     yield Line(
         axis.second(last["done"]),
         f"last failure, {words.seconds(span)} after the first: "
-        f"{words.number(len(failed))} in all, {_worst(axis, traffic)}",
+        f"{words.number(requests.failures)} in all, {_worst(axis, traffic)}",
     )
 
 
@@ -113,6 +116,8 @@ def _after_commit(second: float, database: Database) -> str:
 def _worst(axis: Axis, traffic: Traffic) -> str:
     columns = [band.counts for band in traffic.bands if band.failed]
     sums = [sum(each) for each in zip(*columns, strict=True)]
+    if not sums:
+        return "in a second that is not over"
     worst = max(range(len(sums)), key=sums.__getitem__)
     sent = sum(band.counts[worst] for band in traffic.bands)
     return f"at worst {sums[worst]} of {sent} at {axis.first + worst:+d} s"

@@ -38,6 +38,7 @@ class LedgerView:
 
     since: str
     woken: str
+    is_woken: bool
     lines: tuple[LedgerLine, ...]
     left_out: int
 
@@ -73,6 +74,7 @@ def ledger_of(verdict: Verdict | None) -> LedgerView | None:
     return LedgerView(
         since=clean(ledger.since),
         woken=_woken(ledger),
+        is_woken=ledger.woken_s is not None,
         lines=tuple(_line(row) for row in ledger.rows if row in loudest),
         left_out=len(ledger.rows) - len(loudest),
     )

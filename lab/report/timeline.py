@@ -7,7 +7,7 @@ from lab.report import pods, words
 from lab.report.axis import Axis
 from lab.report.clean import clean
 from lab.report.database import Database
-from lab.report.traffic import NOBODY, is_failure, release_of
+from lab.report.requests import NOBODY, Requests, release_of
 from lab.scenario.events import Event
 
 # A cluster in trouble repeats itself; a table of ten thousand rows tells nobody anything.
@@ -29,7 +29,9 @@ class Row:
         return words.moment(self.second)
 
 
-def find_timeline(events: Sequence[Event], axis: Axis, database: Database) -> tuple[Row, ...]:
+def find_timeline(
+    events: Sequence[Event], axis: Axis, database: Database, requests: Requests
+) -> tuple[Row, ...]:
     """Return the rows in the order of their time, at most MOST_ROWS and one that says how many.
 
     What the cluster tells of itself is left out first: it is what repeats.
@@ -38,7 +40,7 @@ def find_timeline(events: Sequence[Event], axis: Axis, database: Database) -> tu
         *_told(events, axis),
         *_schema(database),
         *_ready(events, axis),
-        *_failures(events, axis),
+        *_failures(requests, axis),
     ]
     kept = sorted(rows, key=lambda row: row.kind == CLUSTER)[:MOST_ROWS]
     kept.sort(key=lambda row: row.second)
@@ -71,12 +73,9 @@ def _ready(events: Sequence[Event], axis: Axis) -> Iterator[Row]:
         yield Row(axis.second(change.t), "pods", "ready pods", told or "none")
 
 
-def _failures(events: Sequence[Event], axis: Axis) -> Iterator[Row]:
-    failed = [each for each in events if each["kind"] == "request" and is_failure(each)]
-    # By their end: a failure counts from the moment its user saw it.
-    if failed:
-        first = min(failed, key=lambda each: each["done"])
-        last = max(failed, key=lambda each: each["done"])
+def _failures(requests: Requests, axis: Axis) -> Iterator[Row]:
+    first, last = requests.first_failure, requests.last_failure
+    if first is not None and last is not None:
         yield Row(axis.second(first["done"]), "traffic", "first failed request", describe(first))
         yield Row(axis.second(last["done"]), "traffic", "last failed request", describe(last))
 

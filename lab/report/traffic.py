@@ -4,17 +4,10 @@ A request belongs to the second of its intended start, and its latency counts fr
 server that stalls does not hide the requests it never saw.
 """
 
-from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lab.report.axis import Axis
-from lab.report.clean import clean
-from lab.scenario import stats
-from lab.scenario.events import Event
-
-# Who answered, when nobody did: refused, timed out, cut off before a header came.
-NOBODY = ""
+from lab.report.requests import Requests, Second
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,44 +42,23 @@ class Traffic:
     failures: int
 
 
-def is_failure(event: Event) -> bool:
-    return bool(event["outcome"] != "ok")
-
-
-def release_of(event: Event) -> str:
-    return clean(event.get("release"), longest=40) or NOBODY
-
-
-def find_traffic(events: Sequence[Event], axis: Axis) -> Traffic:
-    counts: dict[tuple[str, bool], list[int]] = defaultdict(lambda: [0] * len(axis))
-    latencies: list[list[float]] = [[] for _ in range(len(axis))]
-    requests = failures = 0
-    for event in events:
-        if event["kind"] != "request":
-            continue
-        failed = is_failure(event)
-        requests += 1
-        failures += failed
-        place = axis.bin(event["t"])
-        if place is not None:
-            counts[release_of(event), failed][place] += 1
-            latencies[place].append((event["done"] - event["t"]) / 1e6)
-    bands = [Band(release, failed, tuple(each)) for (release, failed), each in counts.items()]
+def find_traffic(requests: Requests, axis: Axis) -> Traffic:
+    requests.lay(axis.origin)
+    seconds = [requests.second(number) for number in axis.seconds]
+    bands = [
+        Band(*answer, tuple(each.counts.get(answer, 0) if each else 0 for each in seconds))
+        for answer in requests.answers
+    ]
+    shown = [band for band in bands if band.total]
     return Traffic(
-        bands=tuple(sorted(bands, key=lambda band: (not band.failed, band.release))),
-        latency=_latency(latencies),
-        requests=requests,
-        failures=failures,
+        bands=tuple(sorted(shown, key=lambda band: (not band.failed, band.release))),
+        latency=_latency(seconds),
+        requests=requests.total,
+        failures=requests.failures,
     )
 
 
-def _latency(latencies: list[list[float]]) -> Latency:
-    return Latency(
-        p50=tuple(_percentile(each, 0.50) for each in latencies),
-        p99=tuple(_percentile(each, 0.99) for each in latencies),
-        highest=tuple(_percentile(each, 1.0) for each in latencies),
-    )
-
-
-def _percentile(values: Sequence[float], share: float) -> float | None:
-    return stats.percentile(values, share) if values else None
+def _latency(seconds: list[Second | None]) -> Latency:
+    found = [each.percentiles if each else (None, None, None) for each in seconds]
+    p50, p99, highest = zip(*found, strict=True)
+    return Latency(p50=p50, p99=p99, highest=highest)

@@ -4,25 +4,33 @@ A pure function of what is stored: no clock, no chance, everything in a fixed or
 page is the same file each time. All text in a view is harmless (see `clean`).
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.report import figures, prose, stored, telling, timeline, words
-from lab.report.axis import Axis, find_axis
+from lab.report import figures, guesses, prose, stored, telling, timeline, words
+from lab.report.axis import Axis
 from lab.report.clean import clean
 from lab.report.conditions import list_conditions
 from lab.report.database import Database, find_database
 from lab.report.figures import Figure, ReleaseRow
+from lab.report.lanes import Lane, find_lanes
 from lab.report.marks import Mark, find_marks
+from lab.report.picture import Picture
+from lab.report.plan import PlannedStep, find_claims, find_forecast, find_plan
 from lab.report.pods import READY, PodBand, find_pods
 from lab.report.prose import Paragraph
+from lab.report.requests import NOBODY
 from lab.report.story import Line, tell
-from lab.report.traffic import NOBODY, Traffic, find_traffic
-from lab.scenario.verdict import CheckResult, Outcome, Verdict
+from lab.report.traffic import Traffic, find_traffic
+from lab.scenario.events import Event
+from lab.scenario.forecast import Forecast
+from lab.scenario.verdict import CheckResult, Outcome, SignatureRow, Verdict
 
 NO_VERDICT = "no verdict"
 FAST = "fast"
+_MOST_WAYS = 8
 FAST_REMARK = "fast clock: timers of Kubernetes were shortened"
 
 
@@ -73,7 +81,8 @@ class Guide:
 class VariantView:
     """One variant. `damage` says what is missing from its history; `sizes` are the checks that
     predict how much breaks, the first two that count something: they stand largest. `ledger` and
-    `card` are None where its verdict has none."""
+    `card` are None where its verdict has none. `signature` counts what is judged, `ways` how
+    requests failed in the whole history, which is there before a verdict is."""
 
     name: str
     outcome: str
@@ -95,7 +104,18 @@ class VariantView:
     axis: Axis
     traffic: Traffic
     pods: tuple[PodBand, ...]
+    lanes: tuple[Lane, ...]
     database: Database
+    ways: tuple[SignatureLine, ...]
+    phase: str
+    plan: tuple[PlannedStep, ...]
+    claims: tuple[str, ...]
+    forecast: Forecast | None
+
+    @property
+    def answers(self) -> dict[str, Any]:
+        """What the run answers to the questions that a room is asked."""
+        return guesses.measured(self.traffic, self.ledger)
 
     @property
     def releases(self) -> tuple[str, ...]:
@@ -117,7 +137,8 @@ class VariantView:
 @dataclass(frozen=True, slots=True)
 class View:
     """One run. `place` tells stage, distribution and clock in one line; `remark` what of it makes
-    the numbers of this run others than those of a cluster that nobody has changed."""
+    the numbers of this run others than those of a cluster that nobody has changed. `guesses` are
+    tables of what a room said, by variant."""
 
     scenario: str
     run: str
@@ -130,6 +151,7 @@ class View:
     outcome: str
     damage: tuple[str, ...]
     variants: tuple[VariantView, ...]
+    guesses: Mapping[str, list[list[str]]]
 
 
 def load(directory: Path) -> View:
@@ -138,11 +160,25 @@ def load(directory: Path) -> View:
 
 
 def build(run: stored.StoredRun) -> View:
-    variants = tuple(_build_variant(each) for each in run.variants)
-    told = {**_facts(run), **run.run}
+    variants = tuple(
+        build_variant(each.name, Picture(each.events), each.verdict, each.damage)
+        for each in run.variants
+    )
+    begun = next((told for each in run.variants if (told := begun_as(each.events))), {})
+    return assemble(run.name, {**begun, **run.run}, variants, run.damage, run.guesses)
+
+
+def assemble(
+    name: str,
+    told: Mapping[str, Any],
+    variants: tuple[VariantView, ...],
+    damage: tuple[str, ...] = (),
+    said: Mapping[str, Any] | None = None,
+) -> View:
+    """Return the view of a run from its variants and from what run.json tells."""
     return View(
         scenario=clean(told.get("scenario")) or "unnamed scenario",
-        run=clean(run.name),
+        run=clean(name),
         title=clean(told.get("title")),
         question=clean(told.get("question")),
         guide=_guide(told),
@@ -150,21 +186,23 @@ def build(run: stored.StoredRun) -> View:
         remark=FAST_REMARK if told.get("clock") == FAST else "",
         lab=clean(told.get("lab")),
         outcome=_outcome(variants),
-        damage=run.damage,
+        damage=damage,
         variants=variants,
+        guesses={
+            each.name: table
+            for each in variants
+            if (table := guesses.compared((said or {}).get(each.name), each.answers))
+        },
     )
 
 
-def _facts(run: stored.StoredRun) -> dict[str, Any]:
-    """Return what the first line of the first history tells of itself."""
-    for variant in run.variants:
-        for event in variant.events:
-            if event["kind"] == "run":
-                return {**event["facts"], **event}
-    return {}
+def begun_as(events: Iterable[Event]) -> dict[str, Any]:
+    """Return what the first line of a history tells of itself."""
+    run = next((each for each in events if each["kind"] == "run"), None)
+    return {**run["facts"], **run} if run else {}
 
 
-def _place(told: dict[str, Any]) -> str:
+def _place(told: Mapping[str, Any]) -> str:
     distribution = f"{clean(told.get('distribution'))} {clean(told.get('version'))}".strip()
     stage = clean(told.get("stage")) or "unknown stage"
     clock = clean(told.get("clock"))
@@ -172,7 +210,7 @@ def _place(told: dict[str, Any]) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _guide(told: dict[str, Any]) -> Guide:
+def _guide(told: Mapping[str, Any]) -> Guide:
     return Guide(
         page=prose.paragraphs(told.get("page")),
         lesson=prose.paragraphs(told.get("lesson")),
@@ -188,36 +226,48 @@ def _outcome(variants: tuple[VariantView, ...]) -> str:
     return "as predicted" if all(each.as_predicted for each in variants) else "not as predicted"
 
 
-def _build_variant(variant: stored.StoredVariant) -> VariantView:
-    # Lines arrive late now and then, as the commit of a migration does: by time from here on.
-    events = sorted(variant.events, key=lambda each: int(each["t"]))
-    verdict = variant.verdict
-    axis = find_axis(events)
-    traffic = find_traffic(events, axis)
+def build_variant(
+    name: str,
+    picture: Picture,
+    verdict: Verdict | None,
+    damage: tuple[str, ...] = (),
+    *,
+    so_far: bool = False,
+) -> VariantView:
+    """Return what there is to show of a variant; `so_far`: of one that may still go on."""
+    events, requests = picture.events, picture.requests
+    axis = picture.axis_so_far if so_far else picture.axis
+    traffic = find_traffic(requests, axis)
     database = find_database(events, axis)
     checks = tuple(_check_row(each) for each in verdict.checks) if verdict else ()
     return VariantView(
-        name=clean(variant.name),
+        name=clean(name),
         outcome=verdict.outcome.value if verdict else NO_VERDICT,
         as_predicted=verdict.as_predicted if verdict else None,
         headline=_headline(verdict, traffic),
         reasons=tuple(map(clean, verdict.reasons)) if verdict else (),
-        damage=(*variant.damage, *_what_is_cut(axis)),
+        damage=(*damage, *_what_is_cut(axis)),
         sizes=_sizes(verdict, checks),
         checks=checks,
-        signature=_signature(verdict),
+        signature=_signature(verdict.signature) if verdict else (),
         figures=figures.list_figures(verdict.figures) if verdict else (),
         by_release=figures.by_release(traffic),
         ledger=telling.ledger_of(verdict),
         card=telling.card_of(verdict),
         conditions=list_conditions(events, database),
-        story=tell(events, axis, traffic, database),
-        timeline=timeline.find_timeline(events, axis, database),
+        story=tell(events, axis, traffic, database, requests),
+        timeline=timeline.find_timeline(events, axis, database, requests),
         marks=find_marks(events, axis, database),
         axis=axis,
         traffic=traffic,
         pods=find_pods(events, axis),
+        lanes=find_lanes(events, axis),
         database=database,
+        ways=_signature(SignatureRow(*way, n) for way, n in requests.ways.most_common(_MOST_WAYS)),
+        phase=picture.phase,
+        plan=find_plan(events, axis),
+        claims=find_claims(events),
+        forecast=find_forecast(events),
     )
 
 
@@ -258,10 +308,9 @@ def _sizes(verdict: Verdict | None, rows: tuple[CheckRow, ...]) -> tuple[CheckRo
     return tuple(counted)[:2]
 
 
-def _signature(verdict: Verdict | None) -> tuple[SignatureLine, ...]:
-    if verdict is None:
-        return ()
-    total = sum(row.count for row in verdict.signature)
+def _signature(counted: Iterable[SignatureRow]) -> tuple[SignatureLine, ...]:
+    rows = tuple(counted)
+    total = sum(row.count for row in rows)
     return tuple(
         SignatureLine(
             release=clean(row.release) or "nobody",
@@ -271,5 +320,5 @@ def _signature(verdict: Verdict | None) -> tuple[SignatureLine, ...]:
             count=row.count,
             share=words.percent(row.count / total) if total else words.NOTHING,
         )
-        for row in verdict.signature
+        for row in rows
     )

@@ -36,7 +36,8 @@ def seconds(value: float | None) -> str:
 
 
 def moment(value: float) -> str:
-    """A point on the axis: +1.42 s, -20.0 s."""
+    """A point on the axis: +1.42 s, -20.0 s; never -0.00 s."""
+    value = value if abs(value) >= 0.005 else 0.0
     return f"{value:+.2f} s" if abs(value) < 10 else f"{value:+.1f} s"
 
 

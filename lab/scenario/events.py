@@ -106,6 +106,7 @@ _ADDED: Mapping[str, Fields] = {
         "load": _OBJECT,
         "facts": _OBJECT,
     },
+    "plan": {"steps": _LIST},
     "phase": {"name": _TEXT},
     "step": {"name": _TEXT, "what": _TEXT},
     "fault": {"name": _TEXT, "what": _TEXT},

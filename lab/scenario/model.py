@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from lab.scenario.card import Card
+from lab.scenario.forecast import Foresee
 from lab.scenario.history import History
 from lab.scenario.load import CHIRP_ENDPOINTS, Invariant, Load
 from lab.scenario.stage import Fault
@@ -112,7 +113,8 @@ class Variant:
 
     `checks` decide the outcome, by `role`. `because` are checks that must hold as well
     when a proof is predicted to go red: red for another reason is no proof. `cause_gone`
-    is when the cause of the failures was removed. `start` is the state it starts from.
+    is when the cause of the failures was removed. `start` is the state it starts from. `foresee`
+    draws how many requests will fail in which second, before anything is done.
     """
 
     name: str
@@ -124,6 +126,7 @@ class Variant:
     cause_gone: Moment | None = None
     predicted: Outcome | None = None
     start: Start = Start()
+    foresee: Foresee | None = None
 
     @property
     def expected(self) -> Outcome:

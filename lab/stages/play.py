@@ -6,11 +6,13 @@ not liked stays. The first try is kept beside the run, and the history of the se
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from lab.errors import BadInput, HistoryDamaged, NoSuchRun
 from lab.progress import Progress
 from lab.scenario import judge, runner, tally
+from lab.scenario.announce import announce, foresee
 from lab.scenario.events import Event
 from lab.scenario.history import History, Recorder
 from lab.scenario.loader import Loaded
@@ -18,11 +20,11 @@ from lab.scenario.model import Scenario, Variant
 from lab.scenario.runner import Bounds
 from lab.scenario.tape import Clock, Sink
 from lab.scenario.verdict import Outcome, Verdict
+from lab.stages.foreseen import earlier
 from lab.stages.narrate import Narrator
 from lab.stages.place import Ground, Place
-from lab.store import Run, Store
+from lab.store import FORMAT, Run, Store
 
-FORMAT = 1
 BOTH = "both"
 TRIES = 2
 
@@ -89,7 +91,7 @@ class Playing:
     bounds: Bounds | None = None
     clock: Clock | None = None
 
-    def play(self, place: Place, loaded: Loaded, variants: Sequence[Variant]) -> Played:
+    def play(self, place: Place, loaded: Loaded, variants: Iterable[Variant]) -> Played:
         """Play the variants one after the other in `place`, which can show the scenario.
 
         Raises LabError when the lab could not do its work; what was judged before that is kept.
@@ -97,7 +99,7 @@ class Playing:
         with place.enter() as ground:
             return self.play_on(ground, loaded, variants)
 
-    def play_on(self, ground: Ground, loaded: Loaded, variants: Sequence[Variant]) -> Played:
+    def play_on(self, ground: Ground, loaded: Loaded, variants: Iterable[Variant]) -> Played:
         """Play the variants on a ground that was entered; raises as `play` does."""
         run = self.store.create(loaded.scenario.name, describe(loaded, ground))
         self.begun(run)
@@ -138,7 +140,11 @@ class Playing:
                 variant,
                 run=f"{run.name}-{variant.name}{again}".lower(),
                 stage=stage,
-                sink=Preface(recorder, [_once_more(reasons) for reasons in invalid]),
+                sink=Preface(
+                    recorder,
+                    partial(self._announce, variant),
+                    [_once_more(reasons) for reasons in invalid],
+                ),
                 undo_log=undo_log,
                 listener=narrator,
                 bounds=self.bounds,
@@ -149,6 +155,11 @@ class Playing:
         verdict = judge.judge(scenario, variant, History.read(path))
         self.store.write_verdict(run, verdict)
         return verdict
+
+    def _announce(self, variant: Variant, begun: Event) -> Event:
+        # What follows from the scenario is sharper than what happened the last time.
+        forecast = foresee(variant, begun) or earlier(self.store, variant, begun)
+        return announce(variant, begun, forecast)
 
     def _title(self, scenario: Scenario, variant: Variant, invalid: Sequence[object]) -> str:
         of_what = f"{scenario.name} " if self.one_of_many else ""
@@ -161,16 +172,20 @@ def _once_more(reasons: Sequence[str]) -> str:
 
 @dataclass(slots=True)
 class Preface:
-    """A sink that writes notes behind the first event, which tells what run it is."""
+    """A sink that writes two things behind the first event, which tells what run it is: what is
+    announced of it, and notes."""
 
     sink: Sink
+    announce: Callable[[Event], Event]
     notes: list[str] = field(default_factory=list)
+    is_begun: bool = False
 
     def append(self, events: Iterable[Event]) -> None:
         batch = list(events)
-        if batch:
-            t, notes, self.notes = batch[0]["t"], self.notes, []
-            batch[1:1] = [{"kind": "note", "t": t, "text": text} for text in notes]
+        if batch and not self.is_begun:
+            self.is_begun, first = True, batch[0]
+            notes = [{"kind": "note", "t": first["t"], "text": text} for text in self.notes]
+            batch[1:1] = [*notes, self.announce(first)]
         self.sink.append(batch)
 
 

@@ -12,7 +12,7 @@ from tests.report.test_page import HOSTILE, hostile_view
 
 pytestmark = pytest.mark.e2e
 
-CHARTS = 10
+CHARTS = 14
 
 # Pixels of each chart's canvas: drawn at all, and drawn in the colour of failures. The colour
 # of the striped area is counted without its dark stripes.
@@ -184,7 +184,7 @@ def test_hostile_text_runs_no_program(chromium: Page, tmp_path: Path, text: str)
 
     chromium.open(path)
 
-    assert chromium.evaluate("document.documentElement.dataset.drawn") == "5"
+    assert chromium.evaluate("document.documentElement.dataset.drawn") == "7"
     assert chromium.complaints() == []
     assert chromium.asked_its_reader() == []
     assert chromium.requested() == [path.as_uri()]

@@ -5,6 +5,7 @@ import pytest
 from lab.report.axis import find_axis
 from lab.report.conditions import list_conditions
 from lab.report.database import find_database
+from lab.report.requests import Requests
 from lab.report.timeline import find_timeline
 
 FAULT = {"kind": "fault", "t": 0, "name": "migrate", "what": "requested", "detail": "to 6"}
@@ -13,7 +14,7 @@ FAULT = {"kind": "fault", "t": 0, "name": "migrate", "what": "requested", "detai
 def told(*events):
     timed = [{"t": 1_000_000_000, **each} for each in (FAULT, *events)]
     axis = find_axis(timed)
-    rows = find_timeline(timed, axis, find_database(timed, axis))
+    rows = find_timeline(timed, axis, find_database(timed, axis), Requests())
     return [(row.kind, row.what, row.detail) for row in rows][1:]
 
 
@@ -82,8 +83,10 @@ def test_a_failure_counts_from_when_its_user_saw_it():
     }
     timed = [FAULT, request]
     axis = find_axis(timed)
+    requests = Requests()
+    requests.add(request)
 
-    rows = find_timeline(timed, axis, find_database(timed, axis))
+    rows = find_timeline(timed, axis, find_database(timed, axis), requests)
 
     assert [(row.when, row.what, row.detail) for row in rows[1:]] == [
         ("+4.00 s", "first failed request", "nobody page read_timeout"),

@@ -1,0 +1,93 @@
+"""Report and export, opened from a disk."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from lab.report import page as report_page
+from lab.report import view
+from lab.report.glance import glance
+from tests.pages.browsing import page_of, violations
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+pytestmark = [pytest.mark.e2e, pytest.mark.rotating("pages"), pytest.mark.timeout(240)]
+
+
+@pytest.fixture(scope="module")
+def report(run_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(report_page.render(view.load(run_directory)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def export(run_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("export") / "export.html"
+    path.write_text(report_page.render(view.load(run_directory), plays=True))
+    return path
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_report_keeps_nobody_out(browser: Browser, report: Path, theme: str) -> None:
+    with page_of(browser, theme=theme) as (page, seen):
+        page.goto(report.as_uri())
+
+        assert violations(page) == []
+        assert seen.complaints == []
+        assert seen.addresses == [report.as_uri()]
+
+
+def zoomed(page: Page) -> str:
+    found: str = page.evaluate("document.documentElement.dataset.zoom || ''")
+    return found
+
+
+def test_a_report_is_looked_at_closer_by_keys_buttons_and_drawing(
+    browser: Browser, report: Path
+) -> None:
+    with page_of(browser) as (page, seen):
+        page.goto(report.as_uri())
+        page.keyboard.press("z")
+        near = zoomed(page)
+        page.keyboard.press("a")
+        assert near != zoomed(page) != ""
+        page.click("button[data-key='0']")
+        assert zoomed(page) == ""
+        area = page.locator("[data-chart=requests] .u-over").first
+        area.scroll_into_view_if_needed()
+        box = area.bounding_box()
+        assert box
+        page.mouse.move(box["x"] + 100, box["y"] + 50)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 200, box["y"] + 60, steps=5)
+        page.mouse.up()
+        assert zoomed(page) != ""
+        page.locator("[data-chart=requests] .u-over").first.dblclick()
+        assert zoomed(page) == ""
+        assert seen.complaints == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_an_export_plays_from_a_disk_with_the_numbers_of_the_run(
+    browser: Browser, export: Path, run_directory: Path, theme: str
+) -> None:
+    careless = view.load(run_directory).variants[0]
+    with page_of(browser, theme=theme) as (page, seen):
+        page.goto(export.as_uri())
+        page.locator("#position").fill("10")
+
+        place = careless.axis.seconds.index(9)
+        wanted = [tile.value for tile in glance(careless, place)]
+        expect(page.locator("#tiles-0 .value")).to_have_text(wanted)
+        page.locator("h1").click()
+        page.keyboard.press("+")
+        page.keyboard.press("+")
+        page.keyboard.press("Space")
+        expect(page.locator("#playing")).to_contain_text(f"playing, 5{TIMES}")
+        page.keyboard.press("Space")
+        expect(page.locator("#playing")).to_contain_text("paused")
+        page.keyboard.press("ArrowLeft")
+        assert violations(page) == []
+        assert seen.complaints == []
+        assert seen.addresses == [export.as_uri()]
