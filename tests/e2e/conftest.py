@@ -18,7 +18,7 @@ from tests.e2e.leaks.lab import SearchOnce
 
 @contextmanager
 def new_home(*, searched: bool, kind: type[Home] = Home) -> Iterator[Home]:
-    """Give a home of that kind, take all its labs down at the end, and see that nothing of them is left.
+    """Give a home, take all its labs down at the end, and see that nothing of them is left.
 
     Where `searched`, each lab is looked through for secrets in wrong places before it goes. That
     takes ten seconds and more, so the many labs that live for one test are left out.
