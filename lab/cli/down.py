@@ -21,7 +21,8 @@ def down(
 ) -> None:
     """Remove a lab with its nodes and their data, whatever state it is in.
 
-    From machines of an inventory all is taken off that was put on, and nothing else. The cache
+    From machines of an inventory all is taken off that was put on, and nothing else; how each
+    differs from before is told. The cache
     of downloads and builds stays; see lab artifacts prune.
 
     Examples:
@@ -41,3 +42,5 @@ def down(
         _output.show_json(removed)
     else:
         _output.show(f"Lab {name} is gone; {removed.changes} changes to the host were taken back")
+        for host in removed.hosts:
+            _output.show(host.text)

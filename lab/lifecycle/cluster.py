@@ -17,9 +17,10 @@ from lab.lifecycle.plan import CLUSTER, HOST, Done, preparation
 from lab.machines import cgroups
 from lab.machines.topology import Node, home
 from lab.progress import Progress, Task
-from lab.provision import readiness
+from lab.provision import pod_network, readiness
 from lab.provision.child import Child, Phase
 from lab.provision.distribution import Distribution, Outputs, Settings
+from lab.provision.waiting import kubelet_unit
 
 
 def start_child(lab: Lab) -> Child:
@@ -89,7 +90,7 @@ class Cluster:
         record = self.lab.record
         with self.progress.task("Waiting for nodes to be Ready") as task:
             client = self.connect_when_up()
-            readiness.start_probes(
+            pod_network.start_probes(
                 client,
                 record.nodes,
                 self.distribution.probe_image,
@@ -98,14 +99,14 @@ class Cluster:
             )
             self._wait_for_nodes(client, task)
         with self.progress.task("Checking DNS, pods and services from every node") as task:
-            readiness.wait_for_network(
+            pod_network.wait_for_network(
                 client,
                 record.nodes,
                 timeout_s=self.bounds.network_s,
                 advance=task.advance,
                 versions=record.versions,
             )
-            readiness.remove_probes(client)
+            pod_network.remove_probes(client)
             # A node that boots again counts as Ready from before until its kubelet has
             # spoken, and a kubelet that starts may first say that it is not, for 10 s.
             self._wait_for_nodes(client, task)
@@ -165,7 +166,7 @@ class Cluster:
                 kube_nodes.mark(client, node.name, labels={}, taints=taint)
 
     def _server_unit(self) -> str:
-        return readiness.kubelet_unit(self.lab.record.versions, is_server=True)
+        return kubelet_unit(self.lab.record.versions, is_server=True)
 
     def _secrets(self) -> dict[str, str]:
         """Return what the cluster's nodes are admitted by; the same at each try if it must be."""

@@ -9,6 +9,7 @@ from lab.errors import LabError, NodeUnreachable, NoSpace, NoSuchLab
 from lab.journal import Change
 from lab.lifecycle import own_hosts, publish
 from lab.lifecycle import record as records
+from lab.lifecycle.comparison import Comparison
 from lab.lifecycle.lab import Lab, accepted_keys, is_of_hosts, require_power
 from lab.lifecycle.lock import exclusive
 from lab.machines import kind, sysctls
@@ -20,13 +21,16 @@ from lab.progress import Progress
 # The change that a cluster of kind is, whose undoing needs what KindCluster holds.
 KIND = "kind"
 
+Compared = Callable[[Comparison], object]
+
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """How many changes to the host were taken back."""
+    """How many changes were taken back; of machines of an inventory, how each is beside before."""
 
     name: str
     changes: int
+    hosts: tuple[Comparison, ...] = ()
 
 
 def down(paths: Paths, name: str, *, progress: Progress, force: bool = False) -> Removed:
@@ -42,15 +46,23 @@ def down(paths: Paths, name: str, *, progress: Progress, force: bool = False) ->
     with exclusive(paths, name):
         # Another `lab down` may have ended since.
         _require_lab(paths, name)
-        changes = remove(paths, name, progress, force=force)
+        hosts: list[Comparison] = []
+        changes = remove(paths, name, progress, force=force, compared=hosts.append)
     with suppress(OSError):
         paths.data.rmdir()
-    return Removed(name, changes)
+    return Removed(name, changes, tuple(sorted(hosts, key=lambda each: each.host)))
 
 
-def remove(paths: Paths, name: str, progress: Progress, *, force: bool = False) -> int:
+def remove(
+    paths: Paths,
+    name: str,
+    progress: Progress,
+    *,
+    force: bool = False,
+    compared: Compared = lambda _: None,
+) -> int:
     """Do it with the lab's lock held; return how many changes were taken back."""
-    changes = undo_all(_load(paths, name), progress, force=force)
+    changes = undo_all(_load(paths, name), progress, force=force, compared=compared)
     shutil.rmtree(paths.lab(name))
     accepted_keys(paths, name).unlink(missing_ok=True)
     return changes
@@ -76,7 +88,9 @@ def _load(paths: Paths, name: str) -> Lab:
         return Lab.open(paths, replace(lab.record, node_count=max(numbers)))
 
 
-def undo_all(lab: Lab, progress: Progress, *, force: bool = False) -> int:
+def undo_all(
+    lab: Lab, progress: Progress, *, force: bool = False, compared: Compared = lambda _: None
+) -> int:
     """Undo newest first; one that fails does not keep the others from being undone.
 
     A full disk is no obstacle, nor is a directory in the record's place: what cannot be
@@ -88,7 +102,7 @@ def undo_all(lab: Lab, progress: Progress, *, force: bool = False) -> int:
     failures: list[LabError] = []
     with progress.task(f"Removing lab {lab.record.name}") as task:
         _cut_power(lab, changes)
-        kept = _give_back(lab, changes, force=force)
+        kept = _give_back(lab, changes, compared, force=force)
         for number, change in enumerate(changes, start=1):
             try:
                 if change.what in kept and change.kind == own_hosts.KIND:
@@ -113,9 +127,11 @@ def _as_one(failures: list[LabError]) -> LabError:
     return type(first)(f"{len(failures)} changes are not taken back:\n{lines}", hint=first.hint)
 
 
-def _give_back(lab: Lab, changes: list[Change], *, force: bool) -> dict[str, LabError]:
+def _give_back(
+    lab: Lab, changes: list[Change], compared: Compared, *, force: bool
+) -> dict[str, LabError]:
     """Take all off machines of an inventory; return why it is not off, by the node's name."""
-    kept = own_hosts.take_off(lab, changes)
+    kept = own_hosts.take_off(lab, changes, compared)
     if not force:
         return kept
     return {name: each for name, each in kept.items() if not isinstance(each, NodeUnreachable)}

@@ -13,9 +13,10 @@ from lab.artifacts.recipe import architecture
 from lab.files import make_dir
 from lab.lifecycle.lab import accepted_keys
 from lab.machines import hosts as machines
-from lab.machines.host_failure import Failure
+from lab.machines.host_failure import Failure, learning
 from lab.machines.hosts import Answer, Ssh
-from lab.machines.inventory import Host, check_hosts
+from lab.machines.inventory import Host
+from lab.machines.inventory_checks import check_hosts
 from lab.machines.topology import POD_SUBNET, SERVICE_SUBNET
 from lab.paths import Paths
 from lab.progress import Progress
@@ -80,7 +81,12 @@ def inspect(
     new = {host.name for host in chosen}
     findings = [
         finding
-        for finding in (*preflight.judge(found, wanted), *_of_networks(found), *between)
+        for finding in (
+            *preflight.judge(found, wanted),
+            *_of_networks(found),
+            *judge_authorities(inventory.hosts, found, ssh),
+            *between,
+        )
         # What is a node already is judged by how it works.
         if finding.node in new or not isinstance(found.get(finding.node), preflight.Facts)
     ]
@@ -116,3 +122,19 @@ def _of_networks(found: Mapping[str, Look]) -> Iterator[preflight.Finding]:
         nets = facts.networks if isinstance(facts, preflight.Facts) else ()
         for problem in check_hosts((), pods=POD_SUBNET, services=SERVICE_SUBNET, node_nets=nets):
             yield preflight.Finding(name, problem, "hosts in another network: these are fixed")
+
+
+def judge_authorities(
+    hosts: Sequence[Host], found: Mapping[str, Look], ssh: Ssh
+) -> Iterator[preflight.Finding]:
+    """What installs (pyinfra, by paramiko) checks keys of hosts only, and knows no authorities."""
+    for host in hosts:
+        if not isinstance(found[host.name], preflight.Facts) or machines.known_keys(host, ssh):
+            continue
+        if authority := machines.authority_of(host, ssh):
+            yield preflight.Finding(
+                host.name,
+                f"its host key is known by an authority only (@cert-authority in {authority}), "
+                "which what installs cannot ask",
+                learning(host, str(ssh.known_hosts(host))),
+            )

@@ -4,7 +4,7 @@ What is put on is written down first, with all that taking it off needs: the inv
 lab's record and the cache may be gone by then.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from lab.artifacts.uploads import Upload
 from lab.errors import HostUnfit, LabError
 from lab.files import give_to, make_dir, write_atomic
 from lab.journal import Change
+from lab.lifecycle.comparison import Comparison, read_comparison
 from lab.lifecycle.inspection import LOOK_BOUND_S
 from lab.lifecycle.lab import Lab, accepted_keys
 from lab.lifecycle.record import Record
@@ -190,10 +191,13 @@ def are_unified(lab: Lab, nodes: Sequence[Node]) -> bool:
     return all(each.out.strip() == "cgroup2fs" for each in machines.require_all(asked).values())
 
 
-def take_off(lab: Lab, changes: Iterable[Change]) -> dict[str, LabError]:
+def take_off(
+    lab: Lab, changes: Iterable[Change], compared: Callable[[Comparison], object] = lambda _: None
+) -> dict[str, LabError]:
     """Take off side by side what was put on hosts; return by name why it is not off somewhere.
 
     How a host is logged in to may have changed since, so the record counts as long as it has it.
+    `compared` is told of each host that was given back how it is beside how it was before.
     """
     chosen = {change.what: change for change in changes if change.kind == KIND}
     known = {host.name: host for host in lab.record.hosts.values()}
@@ -203,6 +207,9 @@ def take_off(lab: Lab, changes: Iterable[Change]) -> dict[str, LabError]:
     outcomes: dict[str, machines.Outcome] = {}
     for script, group in _by_script(hosts, chosen).items():
         outcomes |= machines.run_on_all(group, script, ssh=lab.ssh(), timeout_s=REMOVE_BOUND_S)
+    for name, each in outcomes.items():
+        if isinstance(each, Answer):
+            compared(read_comparison(name, each.out))
     return {
         name: machines.error(each)
         for name, each in outcomes.items()

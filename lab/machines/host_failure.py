@@ -134,13 +134,17 @@ def _remedy(kind: Kind, host: Host, err: str, known_hosts: str) -> str:
             forget = shlex.join(["ssh-keygen", "-f", file, "-R", host.known_as])
             return f"if {host.name} was installed anew: {forget}; if not, somebody else answers"
         case Kind.KEY_UNKNOWN:
-            scan = shlex.join(["ssh-keyscan", "-p", str(host.port), _scanned(host)])
-            add = f"{scan} >> {shlex.quote(known_hosts)}"
-            return f"{add}, compare it with the host's own, or --accept-new-host-keys"
+            return f"{learning(host, known_hosts)}, or --accept-new-host-keys"
         case Kind.DENIED:
             return _key_remedy(host, err)
         case _:
             return f"{_by_hand(host)} true; is it on, and does sshd listen on port {host.port}?"
+
+
+def learning(host: Host, known_hosts: str) -> str:
+    """Return what makes the host's key known in that file."""
+    scan = shlex.join(["ssh-keyscan", "-p", str(host.port), _scanned(host)])
+    return f"{scan} >> {shlex.quote(known_hosts)}, compare it with the host's own"
 
 
 def _scanned(host: Host) -> str:

@@ -215,12 +215,22 @@ def known_keys(host: Host, ssh: Ssh) -> str:
     return "".join(f"{line}\n" for line in dict.fromkeys(found))
 
 
+def authority_of(host: Host, ssh: Ssh) -> Path | None:
+    """Return the known_hosts with an authority for a host (sshd(8), @cert-authority)."""
+    files = (file for file in (*_known_hosts(host, ssh), SYSTEM_KNOWN_HOSTS) if file.is_file())
+    return next((file for file in files if "\n@cert-authority" in _found(host, file)), None)
+
+
 def _lines_of(host: Host, file: Path) -> list[str]:
+    keys = [line.split() for line in _found(host, file).splitlines() if line[:1] not in "#@"]
+    return [f"{host.known_as} {kind} {key}" for _, kind, key, *_ in keys]
+
+
+def _found(host: Host, file: Path) -> str:
+    """Return what ssh-keygen finds of a host: a comment, and a line below it for each key."""
     argv = ["ssh-keygen", "-F", host.known_as, "-f", str(file)]
     # It ends with 1 where it finds none.
-    shown = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=False).stdout
-    keys = [line.split() for line in shown.splitlines() if not line.startswith(("#", "@"))]
-    return [f"{host.known_as} {kind} {key}" for _, kind, key, *_ in keys]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=10, check=False).stdout
 
 
 def _known_hosts(host: Host, ssh: Ssh) -> list[Path]:

@@ -26,11 +26,10 @@ from lab.machines.inventory import (
     Group,
     Host,
     Network,
-    check_entries,
-    check_hosts,
     find_entries,
     parse_address,
 )
+from lab.machines.inventory_checks import check_entries, check_hosts, usable_entries
 from lab.paths import Caller
 
 READ_BOUND_S = 10.0
@@ -57,11 +56,11 @@ def load(
     groups, problems = _run(file, caller, timeout_s)
     entries = find_entries(groups)
     problems += check_entries(entries, groups)
+    hosts, of_places = _look_up(usable_entries(entries), caller)
+    problems += of_places
+    problems += check_hosts(hosts, pods=pods, services=services, node_nets=node_nets)
     if not problems:
-        hosts, problems = _look_up(entries, caller)
-        problems += check_hosts(hosts, pods=pods, services=services, node_nets=node_nets)
-        if not problems:
-            return hosts
+        return hosts
     count = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
     lines = (f"{file} has {count}; nothing was changed", *(f"  {each}" for each in problems))
     raise InvalidValue("\n".join(lines), hint=EXAMPLE)

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from lab.provision.diagnosis_rules import RULES, Facts, Kind, Proof, Rule
+from lab.provision.diagnosis_rule import Facts, Kind, Proof, Rule
+from lab.provision.diagnosis_rules import RULES
 
 __all__ = [
     "RULES",
@@ -59,7 +60,7 @@ class Diagnosis:
     """The cause, what it means for the node, the lines that tell it, and what to do next.
 
     `evidence` are lines without secrets, at least one, and `more` is how many others tell the
-    same; `remedy` is the next command.
+    same; `remedy` is the next command. It `lasts` where waiting does not mend it.
     """
 
     kind: Kind
@@ -67,6 +68,7 @@ class Diagnosis:
     evidence: tuple[str, ...]
     remedy: str
     more: int = 0
+    lasts: bool = False
 
     @property
     def line(self) -> str:
@@ -146,6 +148,7 @@ def _told(rule: Rule, found: list[re.Match[str]], evidence: str, node: str) -> D
         lines[:SHOWN_LINES],
         rule.remedy.format_map(named),
         more=len(lines[SHOWN_LINES:]),
+        lasts=rule.lasts,
     )
 
 

@@ -12,7 +12,7 @@ from pyinfra.operations import server
 
 from lab.machines.nspawn import STORE
 from lab.provision.node import render
-from lab.provision.phases import RELEASE, STAGE, claim_script
+from lab.provision.phases import KERNEL_SETTINGS, RELEASE, STAGE, claim_script
 from lab.provision.sending import upload
 from lab.provision.steps import Stamps, once
 
@@ -35,7 +35,7 @@ def release() -> None:
     server.shell(
         name="Put kernel settings back and remove the mark",
         commands=["sh -s"],
-        _stdin=render(RELEASE),
+        _stdin=render(RELEASE, kernel_settings=KERNEL_SETTINGS),
         _timeout=RELEASE_BOUND_S,
     )
 

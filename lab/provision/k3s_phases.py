@@ -22,7 +22,7 @@ from lab.provision.child import Phase, Target
 from lab.provision.distribution import Ground, Outputs, Settings
 from lab.provision.k3s_config import DATA, Cluster, ca_hash, check_token
 from lab.provision.k3s_files import Files
-from lab.provision.phases import RELEASE, Parcel, api_addresses, name_range
+from lab.provision.phases import Parcel, api_addresses, name_range, release_script
 from lab.provision.rendering import in_turn, render_text
 
 UNINSTALL = "k3s-uninstall.sh.j2"
@@ -224,7 +224,7 @@ class K3s:
     def uninstall_script(self, *, owner: str) -> str:
         """Return the script; the program is known there by the hashes that were noted."""
         values = {"owner": owner, "program_sha256": ""}
-        return in_turn(*(render_text(name, values) for name in (UNINSTALL, RELEASE)))
+        return in_turn(render_text(UNINSTALL, values), release_script(owner))
 
     def _claim(self) -> tuple[str, ...]:
         """Return the deploy that comes before all others on a host that is not lab's."""

@@ -81,6 +81,11 @@ def claim_script(owner: str) -> str:
     return f"(\n{render_text(CLAIM, values)}\n)\n"
 
 
+def release_script(owner: str) -> str:
+    """Return the script that takes the mark off and tells how the host differs from before."""
+    return render_text(RELEASE, {"owner": owner, "kernel_settings": KERNEL_SETTINGS})
+
+
 def name_range(nodes: tuple[Node, ...]) -> str:
     """Return `n2`, `n2 to n6`, or `n2, n5 and n6` where some are left out.
 

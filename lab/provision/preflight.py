@@ -9,7 +9,7 @@
 and then, of hosts that are fit, `neighbour_script(peers)` and `judge_neighbours` in the same way.
 
 Pure but for the scripts, which the caller runs. That pods of different nodes reach each other
-cannot be seen before there are pods: `lab.provision.readiness` does.
+cannot be seen before there are pods: `lab.provision.pod_network` does.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from statistics import median
 from typing import Protocol
 
 from lab.errors import HostUnfit
-from lab.provision.diagnosis_rules import MAX_SKEW_S
+from lab.provision.diagnosis_admission import MAX_SKEW_S
 from lab.provision.preflight_facts import SYSCTLS, Facts, read_facts
 from lab.provision.preflight_findings import Finding, Level, Wanted
 from lab.provision.preflight_neighbours import judge_neighbour

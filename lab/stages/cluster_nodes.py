@@ -12,7 +12,7 @@ from lab.lifecycle.lab import Lab
 from lab.machines import isolation, kind_isolation
 from lab.machines.kind import KindCluster
 from lab.machines.topology import Node, find_node
-from lab.provision.readiness import kubelet_unit
+from lab.provision.waiting import kubelet_unit
 from lab.service import rollout
 from lab.service.names import APP, DATA
 from lab.service.placement import place

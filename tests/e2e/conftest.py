@@ -17,7 +17,7 @@ from tests.e2e.leaks.lab import SearchOnce
 
 
 @contextmanager
-def new_home(*, searched: bool) -> Iterator[Home]:
+def new_home(*, searched: bool, kind: type[Home] = Home) -> Iterator[Home]:
     """Give a home, take all its labs down at the end, and see that nothing of them is left.
 
     Where `searched`, each lab is looked through for secrets in wrong places before it goes. That
@@ -25,7 +25,7 @@ def new_home(*, searched: bool) -> Iterator[Home]:
     """
     # Nodes need a real file system, and /tmp may be a tmpfs.
     directory = Path(tempfile.mkdtemp(prefix="e2e-", dir="/var/tmp"))
-    home = Home(directory, cache=find_paths().cache.parent)
+    home = kind(directory, cache=find_paths().cache.parent)
     before = take_fingerprint(paths=home.paths)
     alone = not REGISTER.exists()
     search = SearchOnce(home)

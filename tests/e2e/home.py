@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -43,6 +43,8 @@ class Home:
     ids: set[str] = field(default_factory=set)
     # Called with a lab's name before a command removes it.
     on_down: Callable[[str], object] = lambda name: None
+    # What machines elsewhere show of a lab, as tests.e2e.leaks.find has a place.
+    elsewhere: Callable[[], Iterable[tuple[str, bytes]]] = lambda: ()
     # What a Sampler keeps, see tests.e2e.secrets.
     tokens: set[bytes] = field(default_factory=set)
     shown: set[bytes] = field(default_factory=set)

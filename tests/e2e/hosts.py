@@ -13,12 +13,14 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from typing_extensions import override
 
 from lab.machines import netns
+from lab.machines.host_failure import SSH_ERROR
 from tests.e2e.conftest import new_home
 from tests.e2e.home import Done, Home
 from tests.qemu import access, recipe
@@ -27,6 +29,20 @@ from tests.qemu.vm import BOOT_BOUND_S, VM, together
 
 MEMORY_MIB = 3072
 LAB_BOUND_S = 1800.0
+
+SHOWN_BOUND_S = 300.0
+# Command lines and environments, logs, what lies in /tmp, and what a user without rights can
+# read of all that was written since the host became a lab's.
+SHOWN = """
+set -u
+for process in /proc/[0-9]*; do cat "$process/cmdline" "$process/environ" 2> /dev/null; done
+journalctl --no-pager --output=cat
+since=$(stat -c @%Y /var/lib/lab/owner 2> /dev/null || echo @0)
+find /var/log /tmp /var/tmp -xdev -type f ! -name '*.journal*' -newermt "$since" -exec cat {} +
+runuser -u nobody -- find /etc /opt /run /usr/local /var/lib -xdev -type f -size -256k \
+    -newermt "$since" -readable -exec cat {} + 2> /dev/null
+exit 0
+"""
 
 Data = Mapping[str, Any]
 
@@ -135,10 +151,11 @@ def hosts(
     """Boot hosts k1, k2, ... side by side; `clocks` are seconds by which theirs are ahead.
 
     At the end labs are taken down, and that nothing of them is left on the tester is asserted.
+    Before one goes, its secrets are looked for on the tester and on the hosts.
     """
     ahead = clocks or {}
     names = [f"k{number}" for number in range(1, count + 1)]
-    with new_home(searched=False) as swept, network() as made:
+    with new_home(searched=True, kind=OwnHome) as home, network() as made:
         machines = {
             name: VM(
                 name=name,
@@ -149,12 +166,21 @@ def hosts(
             )
             for number, name in enumerate(names, 1)
         }
-        # They share the ids of labs, by which residue is looked for.
-        home = OwnHome(swept.directory, swept.cache, ids=swept.ids)
+        home.elsewhere = partial(shown_on, machines)
         (home.directory / "home").mkdir(mode=0o700)
         running = Hosts(home, made, machines)
         with together(tuple(machines.values())), taking_down(running):
             yield running
+
+
+def shown_on(machines: Mapping[str, VM]) -> Iterator[tuple[str, bytes]]:
+    """Yield what each host shows; one that nobody can log in to shows nothing."""
+    for name, vm in machines.items():
+        seen = vm.run("sh -s", input=SHOWN, timeout_s=SHOWN_BOUND_S)
+        if seen.status == SSH_ERROR:
+            continue
+        assert seen.status == 0, f"{name}: {seen.errors}"
+        yield f"what host {name} shows", seen.output.encode()
 
 
 @contextmanager

@@ -90,6 +90,8 @@ def made(shared_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield Made(shared_home, lab, k3s.bind(lab.record.artifacts))
     finally:
         used = Lab.load(paths, NAME).record.artifacts.values()
+        # It is not the command that removes it, before which a home searches by itself.
+        shared_home.on_down(NAME)
         down(paths, NAME, progress=progress)
         for path in {Path(each) for each in used if Path(each).name.startswith("k3s-")}:
             shutil.rmtree(path)

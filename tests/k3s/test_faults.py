@@ -2,8 +2,7 @@
 
 import pytest
 
-from lab.provision.diagnosis import diagnose
-from lab.provision.diagnosis_rules import Kind
+from lab.provision.diagnosis import Kind, diagnose
 from tests.k3s.conftest import Hosts
 from tests.k3s.processes import until
 

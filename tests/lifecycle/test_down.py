@@ -338,3 +338,22 @@ def test_a_machine_that_is_being_removed_need_not_be_reached(on_hosts: Lab, ran:
     own_hosts.require_reachable(on_hosts)
 
     assert sorted(ran) == ["k1", "k3"]
+
+
+@pytest.mark.usefixtures("on_hosts")
+def test_each_machine_that_is_given_back_is_told_beside_how_it_was(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_on_all(hosts: list[Host], script: str, **_: object) -> dict[str, Answer]:
+        said = {"k1": "lab-compared:\nlab-compared: + link left0\n", "k2": "lab-compared:\n"}
+        return {host.name: Answer(said.get(host.name, ""), "") for host in hosts}
+
+    monkeypatch.setattr("lab.machines.hosts.run_on_all", run_on_all)
+
+    removed = down.down(paths, "lab", progress=Silent())
+
+    assert [host.text for host in removed.hosts] == [
+        "k1: differs from before: + link left0",
+        "k2: nothing differs from before",
+        "k3: not compared, nothing was noted of how it was before",
+    ]

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lab.machines.inventory import Group, Host, check_entries, check_hosts, find_entries
+from lab.machines.inventory import Group, Host, find_entries
+from lab.machines.inventory_checks import check_entries, check_hosts
 
 PODS = ipaddress.ip_network("10.42.0.0/16")
 SERVICES = ipaddress.ip_network("10.43.0.0/16")

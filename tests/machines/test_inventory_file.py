@@ -308,3 +308,24 @@ def test_pyinfra_itself_finds_the_same_hosts_in_the_example() -> None:
     assert done.returncode == 0, done.stderr
     for name in ("k1", "k2", "k3", "192.0.2.13", "_sudo"):
         assert name in done.stdout + done.stderr
+
+
+def test_what_is_wrong_with_the_list_and_with_places_is_told_in_one_round(
+    inventory: Inventory, tmp_path: Path
+) -> None:
+    message = inventory.fails(
+        "server = [('k1', {'ssh_hostname': '192.0.2.1', 'ssh_key': '/no/such'}),"
+        " ('k2', {'ssh_hostname': '10.42.0.5', 'ssh_user': 'root', 'ssh_password': 'x'})]\n"
+        "agents = [('k3', {'ssh_hostname': '-oProxyCommand=x'}), ('k4', {'ssh_port': 'x'})]\n"
+    )
+
+    for said in (
+        "there are 2 servers",
+        "k1: key /no/such cannot be used",
+        "k2: ssh_password is not used",
+        "k2: its address 10.42.0.5 is in the range of pods",
+        "k3: ssh_hostname '-oProxyCommand=x' is neither",
+        "k4: ssh_port 'x' is not a number",
+    ):
+        assert message.count(said) == 1, message
+    assert "k3: user" not in message

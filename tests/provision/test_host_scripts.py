@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.lifecycle.comparison import read_comparison
 from lab.provision.kubeadm_phases import Kubeadm
 from lab.provision.phases import CLAIM, RELEASE
 from lab.provision.rendering import render_text
@@ -25,6 +26,7 @@ PLACES = (
     "/etc/hosts",
     "/etc/kubernetes",
     "/etc/lab",
+    "/etc/modules-load.d",
     "/etc/sysctl.d",
     "/etc/systemd/system",
     "/opt/cni",
@@ -135,7 +137,7 @@ class Root:
         return self.run(render_text("host-links.sh.j2", {"links": LINKS}))
 
     def release(self, owner: str = OURS) -> Done:
-        return self.run(render_text(RELEASE, {"owner": owner}))
+        return self.run(render_text(RELEASE, {"owner": owner, "kernel_settings": SETTINGS}))
 
     def uninstall(self, owner: str = OURS, *, before: str = ":") -> Done:
         """Run both scripts of a removal, as `lab down` does."""
@@ -215,6 +217,7 @@ def test_a_host_is_claimed_with_its_settings_and_again_without_a_change(root: Ro
     assert root.read("var/lib/lab/sysctls.before") == "net.ipv4.ip_forward = 0\n"
     assert [name for name in root.left() if "lab" in name] == [
         "var/lib/lab/directories.before",
+        "var/lib/lab/host.before",
         "var/lib/lab/owner",
         "var/lib/lab/sysctls.before",
     ]
@@ -447,3 +450,37 @@ def test_directories_that_were_there_are_there_again_with_their_modes(root: Root
     assert (root.path / "var/lib/etcd").stat().st_mode & 0o777 == 0o700
     assert (root.path / "opt/cni/bin").is_dir()
     assert not (root.path / "var/lib/lab").exists()
+
+
+def test_of_a_host_that_is_released_is_told_how_it_differs_from_before(root: Root) -> None:
+    rules = root.write("bin/iptables.rules", ":INPUT ACCEPT [1:60]\n-A INPUT -j theirs\n")
+    root.write("usr/local/bin/tool")
+    root.claim()
+    rules.write_text(":INPUT ACCEPT [9:540]\n-A INPUT -j theirs\n-A FORWARD -j KUBE-FORWARD\n")
+    root.write("etc/systemd/system/left.service")
+    (root.path / "usr/local/bin/tool").unlink()
+
+    found = read_comparison("k1", root.release().stdout)
+
+    assert found.more == (
+        f"file {root.path}/etc/systemd/system/left.service",
+        "rule of iptables: -A FORWARD -j KUBE-FORWARD",
+    )
+    assert found.less == (f"file {root.path}/usr/local/bin/tool",)
+    assert "differs from before: + file" in found.text
+
+
+def test_of_a_node_that_is_taken_off_nothing_differs(installed: Root) -> None:
+    found = read_comparison("k1", installed.uninstall().stdout)
+
+    assert found.text == "k1: nothing differs from before"
+    # Again there is nothing to compare with.
+    assert "not compared" in read_comparison("k1", installed.uninstall().stdout).text
+
+
+def test_modules_that_stay_loaded_are_told_for_what_they_are() -> None:
+    said = "lab-compared:\nlab-compared: + module overlay\nlab-compared: + module vxlan\n"
+
+    assert read_comparison("k1", f"other output\n{said}").text == (
+        "k1: kernel modules stay until it boots: overlay, vxlan; nothing else differs from before"
+    )

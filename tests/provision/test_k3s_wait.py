@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.provision.diagnosis import Facts, Kind, diagnose
 from lab.provision.rendering import TEMPLATES
+from tests.provision.test_diagnosis import EXPIRED, HEARD, READ, READ_OF_K3S, REPORTED_OF_K3S
 
 SCRIPT = TEMPLATES / "wait-for-k3s.sh.j2"
 READY = "Ready=True EtcdIsVoter=True "
@@ -29,11 +31,13 @@ def wait(tmp_path: Path) -> Wait:
         (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
         (tmp_path / name).chmod(0o755)
 
-    def run(role: str, *, etcd: bool = False, **seen: str) -> "subprocess.CompletedProcess[str]":
+    def run(
+        role: str, *, etcd: bool = False, bound_s: int = 1, **seen: str
+    ) -> "subprocess.CompletedProcess[str]":
         usual = {"ActiveState": "active", "SubState": "running", "NRestarts": "0", "SAID": ""}
         usual["ASKED"] = str(tmp_path / "asked")
         return subprocess.run(
-            ["sh", str(SCRIPT), role, "n1", "1", *(["etcd"] if etcd else [])],
+            ["sh", str(SCRIPT), role, "n1", str(bound_s), *(["etcd"] if etcd else [])],
             env={"PATH": f"{tmp_path}:{os.environ['PATH']}", **usual, **seen},
             capture_output=True,
             text=True,
@@ -138,3 +142,61 @@ def test_from_documented_lines_a_server_that_waits_for_another_to_vote_is_waited
     line = "Waiting for other members to finish joining etcd cluster: too many learner members"
 
     assert "not ready within 1 s" in wait("server", ActiveState="activating", SAID=line).stderr
+
+
+LASTING = [
+    line
+    for line in (
+        *(line for _, distribution, line in (*HEARD, *READ) if distribution == "k3s"),
+        *(line for _, line in (*READ_OF_K3S, *REPORTED_OF_K3S)),
+        EXPIRED,
+        "x509: certificate signed by unknown authority",
+    )
+    if (found := diagnose(line, distribution="k3s", facts=Facts(skew_s=0.0)))
+    and found.lasts
+    # What is asked and answered before k3s is started.
+    and found.kind is not Kind.FOREIGN
+    and "answers with another CA" not in line
+    # A condition is asked of the API, and not found in the journal.
+    and "DiskPressure=True" not in line
+]
+
+
+@pytest.fixture
+def hurried(wait: Wait, tmp_path: Path) -> Wait:
+    """Let each look at the clock take five seconds, and no sleep any."""
+    count = tmp_path / "now"
+    count.write_text("1000")
+    (tmp_path / "date").write_text(f"#!/bin/sh\nn=$(($(cat {count}) + 5))\necho $n | tee {count}\n")
+    (tmp_path / "sleep").write_text("#!/bin/sh\n")
+    for name in ("date", "sleep"):
+        (tmp_path / name).chmod(0o755)
+    return wait
+
+
+@pytest.mark.parametrize("line", LASTING)
+def test_a_cause_that_lasts_is_told_within_a_minute(
+    hurried: Wait, tmp_path: Path, line: str
+) -> None:
+    done = hurried("server", ActiveState="activating", SAID="\n".join([line] * 3), bound_s=180)
+
+    assert "not ready within" not in done.stderr
+    assert line in done.stderr
+    assert int((tmp_path / "now").read_text()) < 1060
+
+
+def test_what_the_journal_said_once_only_is_waited_for(hurried: Wait, tmp_path: Path) -> None:
+    said_early = 'case $2 in *-10s) ;; *) echo "no space left on device" ;; esac'
+    (tmp_path / "journalctl").write_text(f"#!/bin/sh\n{said_early}\n")
+
+    done = hurried("server", ActiveState="activating", bound_s=70)
+
+    assert "not ready within 70 s" in done.stderr
+
+
+def test_a_server_that_is_only_slow_is_waited_for(hurried: Wait) -> None:
+    slow = "Waiting for control-plane node n1 startup: nodes n1 not found"
+
+    done = hurried("server", ActiveState="activating", SAID=slow, bound_s=180)
+
+    assert "not ready within 180 s" in done.stderr

@@ -9,8 +9,10 @@ from lab.errors import ClusterUnreachable, NotReady
 from lab.kube import nodes
 from lab.kube.nodes import NodeStatus
 from lab.machines.topology import make_nodes
-from lab.provision import readiness
-from lab.provision.readiness import judge_answers, judge_nodes, kubelet_unit
+from lab.provision import pod_network, readiness, waiting
+from lab.provision.pod_network import judge_answers
+from lab.provision.readiness import judge_nodes
+from lab.provision.waiting import kubelet_unit
 
 VERSION = "v1.36.3"
 SERVERS = ("n1",)
@@ -211,7 +213,7 @@ def failure_of_nodes(api: Api, version: str = VERSION, count: int = 2) -> NotRea
 
 def failure_of_network(api: Api, count: int = 3, versions: Sequence[str] = ()) -> NotReady:
     with pytest.raises(NotReady) as caught:
-        readiness.wait_for_network(
+        pod_network.wait_for_network(
             api,  # type: ignore[arg-type]
             make_nodes(count),
             timeout_s=0,
@@ -384,9 +386,115 @@ def test_a_probe_pod_that_does_not_start_is_told_in_its_kubelets_words() -> None
 
 
 def test_a_network_on_which_all_answer_is_ready() -> None:
-    readiness.wait_for_network(
+    pod_network.wait_for_network(
         cluster(),  # type: ignore[arg-type]
         make_nodes(3),
         timeout_s=0,
         advance=lambda *_: None,
     )
+
+
+@dataclass
+class Clock:
+    """Time as `lab.provision.waiting` sees it: it passes only while somebody sleeps."""
+
+    now: float = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(waiting, "time", made)
+    return made
+
+
+def failed_after(api: Api, clock: Clock, *, timeout_s: float, network: bool = False) -> float:
+    """Return the seconds after which the waiting ended; all else is in the error."""
+    wait = pod_network.wait_for_network if network else readiness.wait_for_nodes
+    began = clock.now
+    with pytest.raises(NotReady) as caught:
+        wait(
+            api,  # type: ignore[arg-type]
+            make_nodes(3 if network else 2),
+            versions=[VERSION],
+            timeout_s=timeout_s,
+            advance=lambda *_: None,
+        )
+    api.error = caught.value.message
+    return clock.now - began
+
+
+def full_disk() -> Api:
+    return Api([node_of("n1"), node_of("n2", ready="False", pressure="DiskPressure")])
+
+
+def test_a_cause_that_lasts_is_told_within_a_minute_and_names_why(clock: Clock) -> None:
+    api = full_disk()
+
+    assert 30 < failed_after(api, clock, timeout_s=120) < 60
+    assert api.error.startswith(
+        "the nodes did not become ready in 40 s, and waiting is in vain: n2"
+    )
+    assert "disk pressure" in api.error
+
+
+def test_a_cause_that_may_be_over_soon_is_waited_for_to_the_end(clock: Clock) -> None:
+    young = Api([node_of("n1"), node_of("n2", ready="False", message=NO_CNI)])
+
+    assert failed_after(young, clock, timeout_s=120) > 120
+    assert "within 120 s" in young.error
+
+
+def test_who_gives_slow_hosts_more_time_is_patient_with_lasting_causes_too(clock: Clock) -> None:
+    assert 225 < failed_after(full_disk(), clock, timeout_s=900) < 260
+
+
+def test_a_cause_that_is_seen_once_only_is_not_taken_for_lasting(clock: Clock) -> None:
+    @dataclass
+    class Moment(Api):
+        def get(self, path: str, **query: str) -> dict[str, Any]:
+            full = 28 < clock.now - 1000 < 38
+            self.nodes = (
+                full_disk().nodes if full else [node_of("n1"), node_of("n2", ready="False")]
+            )
+            return Api.get(self, path, **query)
+
+    assert failed_after(Moment(), clock, timeout_s=120) > 120
+
+
+def test_pods_of_ready_nodes_that_never_reach_each_other_are_told_within_a_minute(
+    clock: Clock,
+) -> None:
+    cut = cluster(cut=["10.42.2.5"])
+
+    assert 45 <= failed_after(cut, clock, timeout_s=90, network=True) < 60
+    assert "pods of different nodes cannot reach each other" in cut.error
+
+
+def test_pods_that_reach_ever_more_are_waited_for(clock: Clock) -> None:
+    @dataclass
+    class Mending(Api):
+        def text(self, path: str, query: Sequence[tuple[str, str]]) -> str:
+            late = clock.now - 1000 > 30
+            self.cut = ["10.42.2.5"] if late else ["10.42.2.5", "10.42.3.5"]
+            return Api.text(self, path, query)
+
+    nodes, pods = cluster().nodes, cluster().pods
+
+    assert 75 <= failed_after(Mending(nodes, pods), clock, timeout_s=90, network=True) < 90
+
+
+@pytest.mark.parametrize(("timeout_s", "ready"), [(90, "False"), (240, "True")])
+def test_pods_of_a_node_that_is_not_ready_or_slow_are_waited_for(
+    clock: Clock, timeout_s: float, ready: str
+) -> None:
+    cut = cluster(cut=["10.42.2.5"])
+    cut.nodes = [*cut.nodes[:2], node_of("n3", ready=ready)]
+
+    assert failed_after(cut, clock, timeout_s=timeout_s, network=True) > 85

@@ -13,8 +13,8 @@ from lab.lifecycle.lab import Lab
 from lab.machines.topology import Node, make_nodes
 from lab.paths import Caller
 from lab.progress import Silent
-from lab.provision.readiness import Missing
 from lab.provision.timers import Timers, ask_script, restore_script, shorten_script
+from lab.provision.waiting import Missing
 from lab.service import timers as module
 
 FAST = Timers(node_monitor_grace_s=20, node_status_report_s=4)

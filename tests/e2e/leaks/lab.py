@@ -65,6 +65,7 @@ def everywhere(home: Home, name: str, plan: str, tmp: Path = places.TMP) -> Iter
     # Runs with their reports, and what doctor keeps.
     yield from places.any_files(home.paths.state)
     yield from places.any_files(tmp, places.begun(lab))
+    yield from home.elsewhere()
 
 
 def told(home: Home, *command: str) -> tuple[str, str]:

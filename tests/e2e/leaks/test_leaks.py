@@ -2,9 +2,11 @@
 
 import base64
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from lab.machines import keys
+from lab.machines.host_failure import SSH_ERROR
 from lab.machines.topology import make_nodes
 from lab.provision.kubeadm_phases import make_token
+from tests.e2e.conftest import new_home
 from tests.e2e.home import Home
+from tests.e2e.hosts import SHOWN, OwnHome, shown_on
 from tests.e2e.leaks.find import Leak, Secret, find_leaks, forms
 from tests.e2e.leaks.known import (
     bootstrap_secret,
@@ -24,6 +29,7 @@ from tests.e2e.leaks.known import (
     secrets_of_cluster,
 )
 from tests.e2e.leaks.lab import SearchOnce, everywhere
+from tests.qemu.vm import Result
 
 SECRET = Secret("a password", b"s3Cr3t_with-24-characters")
 SERVER_TOKEN = b"5f" * 32
@@ -343,3 +349,56 @@ def test_a_search_that_fails_is_told_and_does_not_keep_the_lab_from_being_remove
     search("lab")
 
     assert [type(each) for each in search.found] == [FileNotFoundError]
+
+
+def test_what_machines_elsewhere_show_is_searched_as_well(home: Home) -> None:
+    shown = ("what host k1 shows", SERVER_TOKEN)
+    home.elsewhere = lambda: [shown]
+
+    assert shown in list(everywhere(home, "lab", "", tmp=home.directory / "tmp"))
+
+
+def test_a_home_on_machines_of_an_inventory_searches_before_a_lab_goes() -> None:
+    with new_home(searched=True, kind=OwnHome) as home:
+        assert isinstance(home, OwnHome)
+        assert isinstance(home.on_down, SearchOnce)
+        assert home.on_down.home is home
+
+
+def test_of_a_host_that_shows_a_secret_it_is_told_and_one_that_is_off_shows_nothing() -> None:
+    machines = {"k1": Shows(0, "K3S_TOKEN=secret"), "k2": Shows(SSH_ERROR, "")}
+
+    assert list(shown_on(machines)) == [("what host k1 shows", b"K3S_TOKEN=secret")]  # type: ignore[arg-type]
+    with pytest.raises(AssertionError, match="k1: no such"):
+        list(shown_on({"k1": Shows(2, "", "no such")}))  # type: ignore[dict-item]
+
+
+@dataclass
+class Shows:
+    """A host that says the same to every script."""
+
+    status: int
+    output: str
+    errors: str = ""
+
+    def run(self, command: str, **_: object) -> Result:
+        return Result(command, self.status, self.output, self.errors)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can look as somebody else")
+@pytest.mark.parametrize("place", ["log/syslog", "tmp/note", "etc/open"])
+def test_what_a_host_shows_is_what_anybody_can_read_there(tmp_path: Path, place: str) -> None:
+    write(tmp_path / place, SERVER_TOKEN, 0o644)
+    write(tmp_path / "etc/closed", b"0" * 64, 0o600)
+    tmp_path.chmod(0o755)
+    script = SHOWN.replace("/proc/[0-9]*", "/nothing").replace("journalctl", ": journalctl")
+    for of_host, of_test in (("/var/log /tmp /var/tmp", "log tmp"), ("/etc /opt /run", "etc")):
+        script = script.replace(of_host, of_test)
+    script = script.replace(" /usr/local /var/lib -xdev", " -xdev")
+
+    shown = subprocess.run(
+        ["sh", "-s"], input=script.encode(), cwd=tmp_path, capture_output=True, check=True
+    ).stdout
+
+    assert SERVER_TOKEN in shown
+    assert b"0" * 64 not in shown
