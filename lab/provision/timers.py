@@ -30,10 +30,8 @@ GRACE_FLAG = "--node-monitor-grace-period"
 STATUS_KEYS = ("nodeStatusUpdateFrequency", "nodeStatusReportFrequency")
 # Where the controller manager tells what it runs with, and whom it believes to be an admin.
 CONFIGZ = "https://127.0.0.1:10257/configz"
-ADMINS = {
-    "kubeadm": "/etc/kubernetes/pki/apiserver-kubelet-client",
-    "k3s": "/var/lib/rancher/k3s/server/tls/client-admin",
-}
+ADMIN_CONFIG = "/etc/kubernetes/admin.conf"
+K3S_ADMIN = "/var/lib/rancher/k3s/server/tls/client-admin"
 ASK_BOUND_S = 5
 # pkg/kubelet/kubelet.go, nodeLeaseRenewIntervalFraction.
 RENEWED_BY = 0.25
@@ -180,9 +178,22 @@ def ask_script(distribution: str) -> str:
 
     It prints the answer on one line and, where the program stands alone, its flag.
     """
-    admin = ADMINS[distribution]
+    if distribution == "k3s":
+        return _ask_as(f"{K3S_ADMIN}.crt", f"{K3S_ADMIN}.key")
+    # kubeadm leaves an admin's certificate and key nowhere but in a kubeconfig.
     return f"""\
-curl -sk --max-time {ASK_BOUND_S} --cert {admin}.crt --key {admin}.key {CONFIGZ} | tr -d '\\n'
+umask 077
+own=$(mktemp -d /run/{MARK}.XXXXXX)
+trap 'rm -rf "$own"' EXIT
+for each in certificate key; do
+    sed -n "s/^ *client-$each-data: //p" {ADMIN_CONFIG} | base64 -d > "$own/$each"
+done
+""" + _ask_as('"$own/certificate"', '"$own/key"')
+
+
+def _ask_as(certificate: str, key: str) -> str:
+    return f"""\
+curl -sk --max-time {ASK_BOUND_S} --cert {certificate} --key {key} {CONFIGZ} | tr -d '\\n'
 echo
 for each in /proc/[0-9]*/cmdline; do
     {{ tr '\\0' '\\n' < "$each"; }} 2> /dev/null |
