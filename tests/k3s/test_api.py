@@ -97,7 +97,7 @@ def test_a_node_can_be_cordoned_and_labelled(server: Host) -> None:
     client = server.client()
 
     client.merge("/api/v1/nodes/server", {"spec": {"unschedulable": True}})
-    kube_nodes.mark(client, "server", labels={"lab": "yes"}, taint=None)
+    kube_nodes.mark(client, "server", labels={"lab": "yes"}, taints={})
     node = client.get("/api/v1/nodes/server")
     client.merge("/api/v1/nodes/server", {"spec": {"unschedulable": False}})
 

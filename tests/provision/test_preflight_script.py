@@ -143,16 +143,18 @@ def test_it_leaves_no_directory_when_it_is_ended(tmp_path: Path) -> None:
         start_new_session=True,
     )
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 50
         while not any(data.glob("*/lower/removed")):
             assert time.monotonic() < deadline
+            time.sleep(0.02)
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(20)
 
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 50
     while any(data.iterdir()):
         assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_one_whose_programs_are_missing_says_so_and_goes_on(tmp_path: Path) -> None:

@@ -179,7 +179,6 @@ def test_the_card_says_that_log_and_metric_told_and_that_the_exit_code_lied():
     assert found.card is not None
     assert {told.way: told.ok for told in found.card.told} == {
         "log line": True,
-        "next step": False,
         "metric": True,
         "exit code": False,
     }

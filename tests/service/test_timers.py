@@ -49,6 +49,10 @@ class Cluster:
         return self
 
     @property
+    def home(self) -> Node:
+        return self.nodes[0]
+
+    @property
     def server_nodes(self) -> list[Node]:
         return [node for node in self.nodes if node.is_server]
 
