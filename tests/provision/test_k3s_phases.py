@@ -285,3 +285,15 @@ def test_a_step_back_is_refused(present: str) -> None:
 def test_a_minor_version_cannot_be_left_out() -> None:
     with pytest.raises(InvalidValue, match="no minor version may be left out"):
         wants("v1.34.9+k3s1", offered("v1.36.4+k3s1"))
+
+
+def test_a_machine_of_an_inventory_gets_a_label_that_says_whose_node_it_is(
+    artifacts: dict[str, str],
+) -> None:
+    def labels_of(bound: K3s) -> list[list[str]]:
+        phase = bound.start_phase(NODES, SETTINGS, secrets=TOKENS, new=NODES)
+        phases = (phase, bound.join_phase(NODES[3:], NODES, OUTPUTS))
+        return [target.data["labels"] for phase in phases for target in phase.targets]
+
+    assert {*map(tuple, labels_of(K3s().bind(artifacts, GROUND)))} == {("lab.cluster=abcd",)}
+    assert not any(labels_of(K3s().bind(artifacts)))
