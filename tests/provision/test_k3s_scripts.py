@@ -449,10 +449,12 @@ def test_the_files_of_one_servers_database_are_saved_while_nobody_writes(sqlite:
 
 def test_what_was_saved_before_is_not_overwritten_by_what_came_after(sqlite: Root) -> None:
     save(sqlite)
+    sqlite.write("var/lib/rancher/k3s/server/token", "of a newer release")
 
     assert save(sqlite).returncode == 0
 
-    assert (sqlite.path / SAVED / "db/state.db").read_text() == "whole\n"
+    assert (sqlite.path / SAVED / "token").read_text() == "secret"
+    assert sorted(file.name for file in (sqlite.path / SAVED).iterdir()) == ["db", "token"]
 
 
 def test_where_the_database_cannot_be_saved_k3s_runs_again_and_the_upgrade_ends(
