@@ -1,7 +1,7 @@
 """The sample service: run it, migrate its database, fill it.
 
 exit codes: 0 done, 1 no (refused, or something is pending), 2 cannot tell (the database does
-not answer) or wrong usage, 78 the configuration holds mistakes
+not answer, or the role has no right) or wrong usage, 78 the configuration holds mistakes
 """
 
 import argparse

@@ -5,6 +5,7 @@
     ├── NoSuchRelease       78  this image has no code of that name
     ├── Refused              1  no: the database is not in a state that allows it
     ├── CannotTell           2  the database did not answer
+    ├── NoRight              2  this role may not do it, so nobody knows whether it would go
     ├── NoSuchTrack          2  this image has no migrations of that name
     └── NoSuchVersion        2  the track has no file of that version
 
@@ -53,6 +54,10 @@ class Refused(ChirpsError):
 
 
 class CannotTell(ChirpsError):
+    exit_code = EXIT_CANNOT_TELL
+
+
+class NoRight(ChirpsError):
     exit_code = EXIT_CANNOT_TELL
 
 

@@ -34,7 +34,7 @@ class Run:
         self._connection: psycopg.Connection[Any] | None = None
 
     def apply(self) -> None:
-        """Raise Refused when a file fails, CannotTell when the connection is lost."""
+        """Raise Refused when a file fails, NoRight, and CannotTell when the connection is lost."""
         files = migrate.collect(self._asked.track)
         options = goose.Options(lock=goose.Lock(self._asked.lock))
         with connect(self._asked) as connection, migrate.refusals(connection):

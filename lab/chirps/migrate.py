@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.errors import InsufficientPrivilege
 
 from lab import goose
-from lab.chirps.admin import connect
-from lab.chirps.errors import CannotTell, NoSuchTrack, NoSuchVersion, Refused
+from lab.chirps.admin import AS_OWNER, connect
+from lab.chirps.errors import CannotTell, NoRight, NoSuchTrack, NoSuchVersion, Refused
 from lab.chirps.operator.asking import ask
 from lab.chirps.settings import Settings
 from lab.goose import table
@@ -112,8 +113,8 @@ def up(
 ) -> dict[str, Any]:
     """Apply what is pending up to version `to`; return what was done as a JSON object.
 
-    Raises Refused when a file fails (those before it stay applied), CannotTell when the
-    connection was lost meanwhile.
+    Raises Refused when a file fails (those before it stay applied), NoRight when this role may
+    not, CannotTell when the connection was lost meanwhile.
     """
     migrations = collect(track)
     with connect(asked) as connection, refusals(connection):
@@ -130,12 +131,15 @@ def up(
 
 @contextmanager
 def refusals(connection: psycopg.Connection[Any]) -> Iterator[None]:
-    """Raise Refused for what goose says, CannotTell when the connection was lost over it."""
+    """Raise Refused for what goose says, NoRight where this role may not, CannotTell when the
+    connection was lost over it."""
     try:
         yield
     except goose.GooseError as error:
         if connection.closed:
             raise CannotTell(f"the connection was lost: {error}") from error
+        if getattr(error, "sqlstate", None) == InsufficientPrivilege.sqlstate:
+            raise NoRight(f"{error}; {AS_OWNER}") from error
         raise Refused(str(error), next_steps=steps_after(error)) from error
 
 

@@ -2,20 +2,21 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lab.cli import _output
+from lab.cli._cases import as_object, lines
 from lab.errors import Interrupted, LabError
 
 if TYPE_CHECKING:
     from lab.paths import Paths
     from lab.scenario.loader import Loaded
-    from lab.scenario.tally import Case, Flaky
+    from lab.scenario.tally import Case
     from lab.stages.place import Place
     from lab.stages.series import Planned
     from lab.store import Store
@@ -250,51 +251,6 @@ def _says_the_same(case: "Case", last: "Case | None") -> bool:
     if last is None or not case.left_out:
         return False
     return (case.scenario, case.round, case.left_out) == (last.scenario, last.round, last.left_out)
-
-
-def lines(case: "Case", widths: tuple[int, int]) -> Iterator[str]:
-    """Yield the line of a case, and below it what is not as it should be."""
-    from lab.report import words
-
-    who = f"{case.scenario:<{widths[0]}}  {case.variant:<{widths[1]}}"
-    if case.left_out:
-        yield f"{case.scenario:<{widths[0]}}  {'':<{widths[1]}}  LEFT OUT        {case.left_out}"
-    elif case.verdict is None:
-        yield f"{who}  NOT PLAYED      {case.error}"
-        yield from (f"    Hint: {hint}" for hint in [case.hint] if hint)
-    else:
-        figures = case.verdict.figures
-        failed = f"{words.number(figures.failures)} of {words.number(figures.requests)} failed"
-        outcome = case.verdict.outcome.value.upper()
-        took = _output.seconds(figures.wall_s)
-        yield f"{who}  {outcome:<14}  {took:>9}  {failed:>22}  {case.run}"
-        yield from (f"    {reason}" for reason in case.reasons)
-    for number, reasons in enumerate(case.invalid, 1):
-        yield f"    try {number} proved nothing: {'; '.join(reasons)}"
-
-
-def as_object(case: "Case", flaky: "Sequence[Flaky]", store: "Store") -> dict[str, Any]:
-    """Return what scripts get: the stored object, or the same fields without a verdict."""
-    disagree = {(each.scenario, each.variant) for each in flaky}
-    more = {"round": case.round, "flaky": (case.scenario, case.variant) in disagree}
-    if case.verdict:
-        for told in store.objects(store.find(case.run)):
-            if told["variant"] == case.variant:
-                return {**told, **more}
-    return {
-        "scenario": case.scenario,
-        "variant": case.variant,
-        "stage": case.stage,
-        "distribution": None,
-        "clock": None,
-        "outcome": None,
-        "reasons": list(case.reasons),
-        "requests": None,
-        "signature": [],
-        "run": case.run or None,
-        "left_out": bool(case.left_out),
-        **more,
-    }
 
 
 def write_pages(cases: "Sequence[Case]", paths: "Paths") -> None:

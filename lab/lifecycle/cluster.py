@@ -22,6 +22,9 @@ from lab.provision.child import Child, Phase
 from lab.provision.distribution import Distribution, Outputs, Settings
 from lab.provision.waiting import kubelet_unit
 
+# A server of k3s takes ten requests at once that change something (pkg/server/handlers).
+JOINING_AT_ONCE = 10
+
 
 def start_child(lab: Lab) -> Child:
     """Return the provisioning child; entered early, it loads pyinfra while nodes boot."""
@@ -226,8 +229,7 @@ class Cluster:
             self._run(child, bound.join_server_phase(server, nodes, outputs))
             self.insist(lambda asked: self.keep_one_free(asked, nodes))
             self._note_joined(server)
-        agents = self.waiting
-        if agents:
+        while agents := self.waiting[:JOINING_AT_ONCE]:
             self._run(child, bound.join_phase(agents, nodes, outputs))
             self._note_joined(*agents)
 

@@ -48,8 +48,6 @@ def down(paths: Paths, name: str, *, progress: Progress, force: bool = False) ->
         _require_lab(paths, name)
         hosts: list[Comparison] = []
         changes = remove(paths, name, progress, force=force, compared=hosts.append)
-    with suppress(OSError):
-        paths.data.rmdir()
     return Removed(name, changes, tuple(sorted(hosts, key=lambda each: each.host)))
 
 

@@ -17,11 +17,14 @@ def exclusive(paths: Paths, name: str) -> Iterator[None]:
     The kernel releases the lock with the process, however it ends. The file lies
     beside the lab's directory, which `lab down` removes while it holds the lock.
     """
-    make_dir(paths.data, owner=paths.caller, mode=0o700)
     file = paths.data / f".{name}.lock"
     while True:
-        # Never through a link: root empties the file, and its directory is the user's.
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        make_dir(paths.data, owner=paths.caller, mode=0o700)
+        try:
+            # Never through a link: root empties the file, and its directory is the user's.
+            descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        except FileNotFoundError:
+            continue  # another command has ended since, and left no lab
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
@@ -46,3 +49,6 @@ def exclusive(paths: Paths, name: str) -> Iterator[None]:
     finally:
         file.unlink(missing_ok=True)
         os.close(descriptor)
+        # Where there is no lab, nothing stays of a command that was refused.
+        with suppress(OSError):
+            paths.data.rmdir()

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 LOOK_EVERY_S = 0.05
+GONE_WITHIN_S = 10.0
 
 
 class Handle:
@@ -57,3 +58,13 @@ class Handle:
         except (ProcessLookupError, PermissionError):
             return False
         return bool(self._is_it())
+
+
+def wait_gone(process: Handle | None) -> None:
+    """Wait until the process has ended, which only a killed tether leaves to do, and close."""
+    if process is None:
+        return
+    if not process.wait(GONE_WITHIN_S):
+        process.kill()
+        process.wait(GONE_WITHIN_S)
+    process.close()

@@ -1,18 +1,15 @@
 """Run one PostgreSQL server of our own: how is it made, when is it ready, what does it leave?
 
-Its files lie in a directory that the caller names; socket and log lie in a short-lived
-one in /tmp, or where the caller says, because the path of a socket may have 107 bytes only
-(103 on macOS). Root may not run
-PostgreSQL, so started by root everything belongs to, and runs as, the user `nobody`.
-Nothing of a server outlives `stop`, nor the process that started it.
+Its files lie in a directory that the caller names; socket and log lie in a short-lived one in /tmp,
+or where the caller says, because the path of a socket may have 107 bytes only (103 on macOS). Root
+may not run PostgreSQL, so started by root all belongs to, and runs as, the user `nobody`. Nothing
+of a server outlives `stop`, nor the process that started it.
 """
 
 import contextlib
 import os
-import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,17 +20,20 @@ from typing import Any, Self
 
 from lab.errors import HostUnfit, ServiceNotReady
 from lab.postgres.binaries import copy_binaries, find_binaries, is_open_to_all
-from lab.postgres.handle import Handle
+from lab.postgres.handle import Handle, wait_gone
+from lab.postgres.host import (
+    LOOPBACK,
+    UNPRIVILEGED,
+    environment,
+    free_port,
+    require_short,
+    server_user,
+)
 
 TETHER = Path(__file__).with_name("tether.py")
 SUPERUSER = "postgres"
-UNPRIVILEGED = "nobody"
 RUNTIME = Path("/tmp")  # noqa: S108 - what is made there is the user's alone
-# Of sun_path in unix(4), without the byte that ends it.
-SOCKET_PATH_BYTES = 103 if sys.platform == "darwin" else 107
-LOOPBACK = "127.0.0.1"
 READY_WITHIN_S = 60.0
-GONE_WITHIN_S = 10.0
 LOOK_EVERY_S = 0.02
 TAIL_LINES = 20
 PORT_TRIES = 5
@@ -297,43 +297,3 @@ def end(process: subprocess.Popen[bytes]) -> None:
     with process:
         assert process.stdin is not None
         process.stdin.close()
-
-
-def wait_gone(postmaster: Handle | None) -> None:
-    """Wait until the process has ended, which only a killed tether leaves to do, and close."""
-    if postmaster is None:
-        return
-    if not postmaster.wait(GONE_WITHIN_S):
-        postmaster.kill()
-        postmaster.wait(GONE_WITHIN_S)
-    postmaster.close()
-
-
-def require_short(sockets: Path) -> None:
-    """Raise HostUnfit where the path of a socket would be too long for the kernel."""
-    longest = len(os.fsencode(sockets / ".s.PGSQL.65535"))
-    if longest > SOCKET_PATH_BYTES:
-        raise HostUnfit(
-            f"{sockets} is too long for a socket: {longest} bytes of {SOCKET_PATH_BYTES}",
-            hint="set TMPDIR to a shorter directory",
-        )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
-
-
-def environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return lab's own variables without those that would set up libpq or the server."""
-    kept = {name: value for name, value in environ.items() if not name.startswith("PG")}
-    return {**kept, "LC_ALL": "C"}
-
-
-def server_user() -> tuple[int, int]:
-    """Return user and group who run PostgreSQL: the caller's own, but never root's."""
-    if os.geteuid() != 0:
-        return os.geteuid(), os.getegid()
-    entry = pwd.getpwnam(UNPRIVILEGED)
-    return entry.pw_uid, entry.pw_gid

@@ -118,7 +118,7 @@ def upgrade() -> None:
     """Run another program with the configuration that is there, and wait until it works.
 
     Servers one at a time and before agents (docs.k3s.io/upgrades/manual). Before the first of
-    them, etcd's data is saved: no older program can read it again afterwards.
+    them, the cluster's data is saved: no older program can read it again afterwards.
 
     Data: node_name, is_server, first, version, program (as for `server`), program_on_node (or
     where the node has it), program_sha256, images, images_on_node, images_name, images_sha256,
@@ -129,11 +129,10 @@ def upgrade() -> None:
     stamps = host.get_fact(Stamps)
     if data.first:
         once(
-            "Save etcd's data",
+            "Save the cluster's data",
             stamp=f"k3s-saved-{data.program_sha256[:12]}",
             kind="k3s-saved",
-            command=f"{{ [ ! -d {ETCD} ] || k3s etcd-snapshot save "
-            f"--name before-{shlex.quote(data.version.replace('+', '-'))} > /dev/null; }}",
+            command=f"({render('k3s-save.sh.j2', version=k3s_config.in_a_name(data.version))})",
         )
     bring_images()
     bring_program(data.program_on_node)

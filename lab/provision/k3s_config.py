@@ -88,6 +88,14 @@ class Place:
     labels: tuple[str, ...] = field(default=())
 
 
+def in_a_name(version: str) -> str:
+    """Return a version as names of files and of snapshots have it; raises InvalidValue."""
+    name = version.replace("+", "-")
+    if not re.fullmatch(r"v[0-9a-z.-]+", name):
+        raise InvalidValue(f"{version!r} is no version of k3s", hint="lab artifacts list")
+    return name
+
+
 def check(cluster: Cluster, place: Place) -> None:
     """Raise InvalidValue that names every value with which k3s could not work, or not safely.
 

@@ -230,6 +230,10 @@ class K3s:
         """Return the deploy that comes before all others on a host that is not lab's."""
         return ("claim",) if self.ground else ()
 
+    def _labels(self) -> list[str]:
+        """Return what tells on a machine of an inventory whose node it is."""
+        return [f"lab.cluster={self.ground.owner.split()[0]}"] if self.ground else []
+
     def _joining(
         self, node: Node, nodes: tuple[Node, ...], outputs: Outputs, deploy: str
     ) -> Target:
@@ -255,7 +259,7 @@ class K3s:
             "server_address": "",
             "ca_hash": pinned,
             "san": ["127.0.0.1", API_NAME, *api_addresses(node, nodes)],
-            "labels": [],
+            "labels": self._labels(),
             "cluster": {key: getattr(self.cluster, key) for key in Cluster.__dataclass_fields__},
             "tokens": dict(tokens),
             "adopt": self.adopt,

@@ -26,14 +26,7 @@ from lab.machines.topology import (
 )
 from lab.provision.child import Phase, Target
 from lab.provision.distribution import Ground, Outputs, Settings
-from lab.provision.phases import (
-    STAGE,
-    STAMPS,
-    Parcel,
-    api_addresses,
-    name_range,
-    release_script,
-)
+from lab.provision.phases import STAGE, STAMPS, Parcel, api_addresses, name_range, release_script
 from lab.provision.rendering import in_turn, render_text
 
 # How long kubeadm waits for the control plane: its one minute is too short for a busy host.
@@ -224,8 +217,7 @@ class Kubeadm:
             "cluster_pod_subnet": str(POD_SUBNET),
             "service_subnet": str(SERVICE_SUBNET),
         }
-        texts = (render_text("kubeadm-uninstall.sh.j2", data), release_script(owner))
-        return in_turn(*texts)
+        return in_turn(render_text("kubeadm-uninstall.sh.j2", data), release_script(owner))
 
     def _wait_s(self) -> int:
         return max(WAIT_S, int(self.ground.wait_s) if self.ground else 0)

@@ -18,8 +18,8 @@ from lab.errors import InvalidValue, LabError, NoSpace
 from lab.files import EDQUOT, ENOSPC
 from lab.postgres import Server, roles, template
 from lab.postgres.capacity import MAX_CONNECTIONS, RESERVED_CONNECTIONS
+from lab.postgres.host import server_user
 from lab.postgres.roles import DATABASE, SUPERUSER
-from lab.postgres.server import server_user
 from lab.twin.datacache import DataCache
 from lab.twin.startstate import INITDB_OPTIONS, PROGRAM_BOUND_S, Size, execute, fill, key_of
 from lab.twin.workplace import HINT, Workplace

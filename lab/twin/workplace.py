@@ -27,7 +27,7 @@ from typing import Self
 from lab.errors import HostUnfit, NoSpace
 from lab.files import says_where_it_is_full
 from lab.postgres.binaries import is_open_to_all
-from lab.postgres.server import SOCKET_PATH_BYTES
+from lab.postgres.host import SOCKET_PATH_BYTES
 
 LOCK = ".lock"
 # PostgreSQL with its data twice, as much again for a migration that writes all of it anew,

@@ -88,7 +88,8 @@ def test_a_database_that_does_not_answer_ends_with_2(
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("Error: the database does not answer: ")
-    assert said.err.count("\n") == 1
+    host, port = NOWHERE["PGHOST"], NOWHERE["PGPORT"]
+    assert said.err.splitlines()[1:] == ["next:", f"  pg_isready -h {host} -p {port}"]
 
 
 def test_an_unknown_track_ends_with_2_and_names_those_there_are(

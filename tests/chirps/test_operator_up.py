@@ -4,12 +4,13 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lab.chirps import migrate
-from tests.chirps.operators import Operator, session, value
+from tests.chirps.operators import Operator, roles, session, value
 from tests.chirps.real import migrate_up
 from tests.postgres import Database, fresh_database, postgres  # noqa: F401 - fixtures
 
@@ -110,3 +111,14 @@ def test_a_failure_is_told_to_programs_too(operator: Operator, database: Databas
 
     assert (code, told["answer"]) == (1, "no")
     assert "42701" in told["sentence"]
+
+
+def test_a_role_without_the_right_ends_with_2_and_is_told_whose_it_is(
+    operator: Operator, database: Database
+) -> None:
+    with roles(database.server, up_stranger="LOGIN"):
+        code, out, err = replace(operator, user="up_stranger")("up")
+
+    assert (code, out) == (2, "")
+    assert "(SQLSTATE 42501)" in err
+    assert err.endswith("; it is for the role that owns the tables\n")

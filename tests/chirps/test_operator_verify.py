@@ -266,3 +266,35 @@ def test_a_table_that_somebody_holds_does_not_hold_the_question(
 
     assert (code, out) == (2, "")
     assert "lock timeout" in err
+
+
+def test_what_a_no_says_to_type_makes_the_schema_whole(
+    operator: Operator, database: Database
+) -> None:
+    change(database, "ALTER TABLE users ADD CONSTRAINT short CHECK (email <> '') NOT VALID")
+    change(database, "CREATE INDEX broken ON users (email)")
+    change(
+        database,
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'broken'::regclass",
+    )
+
+    code, told = operator.ask("verify")
+
+    assert code == 1
+    assert told["next"][:2] == [
+        "REINDEX INDEX CONCURRENTLY broken;",
+        "ALTER TABLE users VALIDATE CONSTRAINT short;",
+    ]
+    change(database, *told["next"][:2])
+    names = {each["name"]: each["says"] for each in operator.ask("verify")[1]["checks"]}
+    assert names["every index is valid"] == names["every constraint is validated"] == "yes"
+
+
+def test_where_no_statement_mends_it_a_no_says_where_to_look(
+    operator: Operator, database: Database
+) -> None:
+    change(database, "ALTER TABLE users ALTER email DROP NOT NULL")
+
+    code, told = operator.ask("verify")
+
+    assert (code, told["next"]) == (1, ["chirps migrate status --track base"])

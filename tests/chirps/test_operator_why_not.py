@@ -88,6 +88,7 @@ def test_what_it_says_to_type_lets_the_migration_go_on(
         advice = told["roots"][0]["advice"]
         assert advice["is_safe"] is True
         assert advice["statement"] == f"SELECT pg_terminate_backend({root.info.backend_pid});"
+        assert told["next"] == [advice["statement"]]
         with database.connect() as admin:
             admin.execute(advice["statement"].encode())
             while operator.ask("why-not")[0] == 1:
@@ -136,6 +137,8 @@ def test_who_has_written_is_not_called_safe(
 
     assert told["roots"][0]["has_written"] is True
     assert told["roots"][0]["advice"]["is_safe"] is False
+    pid = writer.info.backend_pid
+    assert told["next"] == [f"SELECT * FROM pg_stat_activity WHERE pid = {pid};"]
 
 
 def test_a_migration_at_the_root_is_never_offered_as_safe(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.errors import EXIT_FAILED
 from tests.e2e.home import Done, wait_for
 from tests.e2e.verdicts import Verdicts, prove
 
@@ -213,16 +214,37 @@ def test_no_password_is_left_or_shown(user: User) -> None:
         assert not any(secret in content for content in left)
 
 
+# Lays a small disk over /tmp, so that what lies there is still seen, for its child alone.
+CRAMPED = (
+    *("unshare", "--mount", "--propagation=private", "sh", "-e", "-c"),
+    'mount -t tmpfs -o size=8m tmpfs "$0"; mkdir "$0/upper" "$0/work"; chmod 1777 "$0/upper"; '
+    'mount -t overlay overlay -o "lowerdir=/tmp,upperdir=$0/upper,workdir=$0/work" /tmp; exec "$@"',
+)
+
+
 def test_too_little_room_is_told_before_anything_is_started(user: User) -> None:
+    small = user.directory / "small"
+    small.mkdir()
+
+    done = user.play("quick", "--scenarios", str(QUICK), below=(*CRAMPED, str(small)))
+
+    assert done.returncode == EXIT_FAILED, done.stderr
+    assert f"{user.temporary} has " in done.stderr
+    assert "/tmp has " in done.stderr
+    assert "MB left, and a twin needs 400 MB" in done.stderr
+    assert user.workplaces == []
+
+
+def test_a_directory_with_too_little_room_is_passed_over(user: User) -> None:
     small = user.directory / "small"
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=755", "tmpfs", small], check=True)
     try:
         user.environ["TMPDIR"] = str(small)
-        done = user.play("quick", "--scenarios", str(QUICK))
+        told = user.prove("quick", "--scenarios", str(QUICK), "--variant", "careful")
+        left = list(small.iterdir())
     finally:
         subprocess.run(["umount", small], check=True)
 
-    # The system's own /tmp is taken then, which has room: both are fine, and nothing is left.
-    assert done.returncode in (0, 4), done.stderr
-    assert user.workplaces == []
+    assert told["careful"]["outcome"] == "prevented"
+    assert left == []

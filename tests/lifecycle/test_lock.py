@@ -1,10 +1,13 @@
 import multiprocessing
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lab.errors import LabBusy
+from lab.files import make_dir
+from lab.lifecycle import lock
 from lab.lifecycle.lock import exclusive
 from lab.paths import Paths
 
@@ -52,7 +55,30 @@ def test_nothing_of_the_lock_is_left(paths: Paths) -> None:
     with exclusive(paths, "lab"):
         assert [file.name for file in paths.data.iterdir()] == [".lab.lock"]
 
-    assert not list(paths.data.iterdir())
+    assert not paths.data.exists()
+
+
+def test_a_lab_that_is_there_stays_when_a_command_ends(paths: Paths) -> None:
+    with exclusive(paths, "lab"):
+        paths.lab("lab").mkdir()
+
+    assert [file.name for file in paths.data.iterdir()] == ["lab"]
+
+
+def test_a_directory_that_another_command_has_just_removed_is_made_again(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Path] = []
+
+    def make_late(path: Path, **how: Any) -> None:
+        if made:
+            make_dir(path, **how)
+        made.append(path)
+
+    monkeypatch.setattr(lock, "make_dir", make_late)
+
+    with exclusive(paths, "lab"):
+        assert len(made) == 2
 
 
 def test_the_lock_is_never_taken_through_a_link(paths: Paths, tmp_path: Path) -> None:

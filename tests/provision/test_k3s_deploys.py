@@ -348,7 +348,7 @@ def test_an_upgrade_saves_the_data_brings_the_program_and_starts_it_once() -> No
     second = run(k3s.upgrade, UPGRADE, stamps=now, program="f" * 64, answers=ACTIVE)
 
     assert first.names == [
-        "Save etcd's data",
+        "Save the cluster's data",
         "Copy k3s",
         "Verify k3s and give it its name",
         "Start the new k3s and wait until it works",
@@ -370,7 +370,7 @@ def test_an_upgrade_brings_the_probes_image_from_where_the_node_sees_it() -> Non
 def test_the_data_is_saved_before_the_first_server_only() -> None:
     names = run(k3s.upgrade, UPGRADE | {"first": False}, program=PROGRAM).names
 
-    assert "Save etcd's data" not in names
+    assert "Save the cluster's data" not in names
 
 
 def test_after_an_upgrade_the_usual_deploy_finds_nothing_to_do() -> None:

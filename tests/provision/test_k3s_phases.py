@@ -334,3 +334,15 @@ def test_nodes_are_told_of_the_servers_that_stay_and_of_themselves_not(k3s: K3s)
 
     assert agent.data == {"servers": ["10.77.0.13", "10.77.0.14"]}
     assert server.data == {"servers": ["10.77.0.14"]}
+
+
+def test_a_machine_of_an_inventory_gets_a_label_that_says_whose_node_it_is(
+    artifacts: dict[str, str],
+) -> None:
+    def labels_of(bound: K3s) -> list[list[str]]:
+        phase = bound.start_phase(NODES, SETTINGS, secrets=TOKENS, new=NODES)
+        phases = (phase, bound.join_phase(NODES[3:], NODES, OUTPUTS))
+        return [target.data["labels"] for phase in phases for target in phase.targets]
+
+    assert {*map(tuple, labels_of(K3s().bind(artifacts, GROUND)))} == {("lab.cluster=abcd",)}
+    assert not any(labels_of(K3s().bind(artifacts)))

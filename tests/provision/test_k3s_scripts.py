@@ -435,3 +435,69 @@ def test_a_node_is_told_of_another_server_only_where_the_one_it_joins_is_gone(
     assert (done.returncode, done.stderr) == (0, "")
     assert file.read_text() == f'node-name: "n5"\n{expected or config}\n'
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+SAVED = "var/lib/rancher/k3s/server/db-before-v1.36.4-k3s1"
+
+
+@pytest.fixture
+def sqlite(root: Root) -> Root:
+    """Return a server whose database is only whole while k3s does not run."""
+    root.write("var/lib/rancher/k3s/server/token", "secret")
+    whole = root.write("var/lib/rancher/k3s/server/db/state.db", "half")
+    root.program(
+        "systemctl",
+        f'echo "$*" >> {root.path}/bin/calls\n'
+        f"case $1 in stop) echo whole > {whole};; start) echo newer > {whole};; esac",
+    )
+    return root
+
+
+def save(root: Root) -> Done:
+    return root.run("k3s-save.sh.j2", version="v1.36.4-k3s1")
+
+
+def test_the_files_of_one_servers_database_are_saved_while_nobody_writes(sqlite: Root) -> None:
+    done = save(sqlite)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (sqlite.path / SAVED / "db/state.db").read_text() == "whole\n"
+    assert (sqlite.path / SAVED / "token").read_text() == "secret"
+    assert (sqlite.path / SAVED).stat().st_mode & 0o777 == 0o700
+    assert sqlite.write("bin/none").with_name("calls").read_text().splitlines() == [
+        "stop k3s",
+        "start --no-block k3s",
+    ]
+
+
+def test_what_was_saved_before_is_not_overwritten_by_what_came_after(sqlite: Root) -> None:
+    save(sqlite)
+    sqlite.write("var/lib/rancher/k3s/server/token", "of a newer release")
+
+    assert save(sqlite).returncode == 0
+
+    assert (sqlite.path / SAVED / "token").read_text() == "secret"
+    assert sorted(file.name for file in (sqlite.path / SAVED).iterdir()) == ["db", "token"]
+
+
+def test_where_the_database_cannot_be_saved_k3s_runs_again_and_the_upgrade_ends(
+    sqlite: Root,
+) -> None:
+    sqlite.program("cp", "echo no space left on device >&2; exit 1")
+
+    done = save(sqlite)
+
+    assert (done.returncode, "no space left" in done.stderr) == (1, True)
+    assert not (sqlite.path / SAVED).exists()
+    assert (sqlite.path / "bin/calls").read_text().splitlines()[-1] == "start --no-block k3s"
+
+
+def test_etcd_is_saved_by_its_own_command_and_goes_on(root: Root) -> None:
+    root.write("var/lib/rancher/k3s/server/db/etcd/member/wal/0")
+    root.program("k3s", f'echo "$*" >> {root.path}/bin/calls')
+
+    assert save(root).returncode == 0
+
+    assert (
+        root.path / "bin/calls"
+    ).read_text() == "etcd-snapshot save --name before-v1.36.4-k3s1\n"

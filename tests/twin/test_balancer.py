@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from lab.errors import HostUnfit
-from lab.twin.balancer import Balancer, Endpoint
+from lab.twin.balancer import Balancer
+from lab.twin.links import Endpoint
 
 HOST = "127.0.0.1"
 # What a test has opened and `balanced` closes.

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg.errors import InsufficientPrivilege
 
-from lab.chirps.admin import CONNECT_S, one_line
+from lab.chirps.admin import CONNECT_S, away, one_line
 from lab.chirps.errors import CannotTell
 from lab.chirps.settings import Settings
 from lab.goose import GooseError
@@ -30,7 +30,7 @@ def ask(asked: Settings) -> Iterator[Connection]:
 
     Raises CannotTell for all that keeps the answer away: no database, no right, a lock.
     """
-    with told("the database does not answer"):
+    try:
         connection = psycopg.connect(
             **asked.database,  # type: ignore[arg-type] # libpq's keywords
             application_name=f"chirps-ask/{asked.release}/{asked.pod}",
@@ -38,6 +38,8 @@ def ask(asked: Settings) -> Iterator[Connection]:
             options=OPTIONS,
             autocommit=True,
         )
+    except psycopg.Error as error:
+        raise away(asked, error) from error
     with connection, told("the database gave no answer"):
         yield connection
 

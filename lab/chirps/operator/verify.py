@@ -1,5 +1,6 @@
 """`verify`: is the schema what the files make of an empty database, and is it whole?"""
 
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -72,6 +73,20 @@ def verify(asked: Settings, where: Where, conninfo: str | None) -> Answer:
     return summary(applied, checks, found)
 
 
+def steps_after(applied: Applied, checks: list[Check]) -> tuple[str, ...]:
+    """Return what mends what was found, where one statement does, and else where to look."""
+    found = [finding for check in checks if check.says is Says.NO for finding in check.findings]
+    look = f"chirps migrate status --track {applied.track}"
+    return tuple(dict.fromkeys(step_of(finding, look) for finding in found))
+
+
+def step_of(finding: str, otherwise: str) -> str:
+    if index := re.match(r"index (.+) on .+ is invalid: drop it", finding):
+        return f"REINDEX INDEX CONCURRENTLY {index[1]};"
+    _, is_open, statement = finding.partition(" is not validated: ")
+    return f"{statement};" if is_open else otherwise
+
+
 def texts(connection: Connection, statement: str) -> Iterator[str]:
     yield from (str(text) for (text,) in connection.execute(statement.encode()).fetchall())
 
@@ -123,7 +138,7 @@ def summary(applied: Applied, checks: list[Check], found: Snapshot) -> Answer:
         says,
         sentences[says],
         (*(line for check in checks for line in check.lines), f"  fingerprint {digest}"),
-        (),
+        steps_after(applied, checks) if says is Says.NO else (),
         {
             "track": applied.track,
             "schema": applied.version,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.chirps.operator import locks, waits
-from lab.chirps.operator.advice import Advice, advise, of_prepared, rights
+from lab.chirps.operator.advice import GIDS, Advice, advise, of_prepared, rights
 from lab.chirps.operator.answer import Answer, Says
 from lab.chirps.operator.asking import ask
 from lab.chirps.operator.identity import Kind
@@ -14,6 +14,7 @@ from lab.chirps.operator.sessions import Session, by_pid, read_sessions, seconds
 from lab.chirps.settings import Settings
 
 PREPARED = 0
+AGAIN = "chirps migrate why-not"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +64,30 @@ def explain(seen: Seen) -> Answer:
         Says.NO,
         sentence_of(seen),
         tuple(describe(seen, advised)),
-        rights(
-            [known[pid] for pid in seen.roots if pid in known and known[pid].is_hidden], seen.role
-        ),
+        steps(seen, advised),
         {
             "waiting": [waiter_json(each, seen) for each in seen.waiting],
             "roots": [root_json(pid, advice, seen) for pid, advice in advised.items()],
         },
     )
+
+
+def steps(seen: Seen, advised: dict[int, Advice]) -> tuple[str, ...]:
+    """Return what to type now: what ends the roots that may be ended, and else a closer look."""
+    known = by_pid(seen.sessions)
+    hidden = [known[pid] for pid in advised if pid in known and known[pid].is_hidden]
+    shown = {pid: advice for pid, advice in advised.items() if known.get(pid) not in hidden}
+    found = [step_of(pid, advice, is_there=pid in known) for pid, advice in shown.items()]
+    return (*dict.fromkeys(found), *rights(hidden, seen.role))
+
+
+def step_of(pid: int, advice: Advice, *, is_there: bool) -> str:
+    if advice.is_safe:
+        return advice.statement
+    if pid == PREPARED:
+        return f"{GIDS};"
+    look = f"SELECT * FROM pg_stat_activity WHERE pid = {pid};"  # noqa: S608 - to be read
+    return look if is_there else AGAIN
 
 
 def nothing_waits(seen: Seen) -> Answer:
