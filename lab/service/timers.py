@@ -134,7 +134,7 @@ def wait_until_they_count(lab: Lab, client: Client, wanted: Timers) -> None:
         if time.monotonic() > deadline:
             raise NotReady(
                 f"the timers did not count within {COUNTS_WITHIN_S:g} s: {problem}",
-                hint=f"lab status; lab logs {lab.record.home.name}",
+                hint=f"lab status; lab logs {servers_first(lab.record.nodes)[0].name}",
             )
         time.sleep(POLL_S)
 
