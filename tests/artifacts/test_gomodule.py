@@ -6,7 +6,8 @@ import pytest
 from lab.artifacts import toolchain
 from lab.artifacts.gobuild import GoPrograms, go_directories, newest_go, variables
 from lab.artifacts.gomodule import parse_go_mod, parse_version
-from lab.artifacts.kubeadm import MODULES, go_recipes
+from lab.artifacts.kind import kind_recipes
+from lab.artifacts.kubeadm import MODULES
 from lab.paths import Paths
 from lab.progress import Silent
 
@@ -55,7 +56,8 @@ def test_what_is_no_version_is_told() -> None:
 
 
 def test_the_pinned_toolchain_is_new_enough_for_every_module() -> None:
-    modules = tuple(recipe.module for recipe in go_recipes())
+    recipes = [recipe for recipe in kind_recipes() if isinstance(recipe, GoPrograms)]
+    modules = tuple(recipe.module for recipe in recipes)
 
     assert {module.name for module in modules} == {path.name for path in MODULES.iterdir()}
     assert parse_version(toolchain.pinned_name()) >= newest_go(modules)

@@ -119,5 +119,5 @@ def test_without_a_pod_on_the_node_the_run_proves_nothing(scenario: Scenario) ->
 
 
 def test_it_needs_nodes(scenario: Scenario) -> None:
-    assert choice.able(scenario) == ("sandbox",)
+    assert choice.able(scenario) == ("sandbox", "kind")
     assert set(missing(scenario, dict.fromkeys(Need, "no"))) == {Need.NODES, Need.EVICTION}

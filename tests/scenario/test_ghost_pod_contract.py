@@ -130,6 +130,6 @@ def test_without_a_pod_on_the_node_the_run_proves_nothing(scenario: Scenario) ->
 
 
 def test_it_needs_nodes_whose_agents_can_be_stopped(scenario: Scenario) -> None:
-    assert choice.able(scenario) == ("sandbox",)
+    assert choice.able(scenario) == ("sandbox", "kind")
     needed = {Need.NODES, Need.NODE_AGENT, Need.OPERATOR}
     assert set(missing(scenario, dict.fromkeys(Need, "no"))) == needed

@@ -91,5 +91,5 @@ def test_what_a_scenario_takes_is_told_for_each_stage_by_its_own_clock(
 
     told = choice.takes(store, half_migrated_rename(), "fast")
 
-    assert told == {"sandbox": 90, "twin": 90}
-    assert asked == [("sandbox", "fast"), ("twin", "short")]
+    assert told == {"sandbox": 90, "kind": 90, "twin": 90}
+    assert asked == [("sandbox", "fast"), ("kind", "fast"), ("twin", "short")]
