@@ -22,7 +22,7 @@ from lab.report import page as report_page
 from lab.report import stored, view
 from lab.scenario import loader
 from tests.live.serving import serving
-from tests.pages.browsing import browsing, page_of
+from tests.pages.browsing import browsing, drawn, page_of
 
 WIDTH, HEIGHT = 1280, 720
 RECORDED = (960, 540)
@@ -55,7 +55,7 @@ def take_report(browser: Browser, run: Path, directory: Path) -> None:
     try:
         with page_of(browser, width=WIDTH, height=1100) as (page, _):
             page.goto(path.resolve().as_uri())
-            page.wait_for_function("Number(document.documentElement.dataset.drawn) > 0")
+            drawn(page)
             save(page, directory / "report.png")
     finally:
         path.unlink()
@@ -103,7 +103,7 @@ def record(browser: Browser, server: Server, directory: Path) -> None:
 def guess(trainer: Page, *, worst: int) -> None:
     trainer.fill("#worst", str(worst))
     trainer.select_option("#woken", "yes")
-    trainer.click("text=Write it down")
+    trainer.get_by_role("button", name="Write it down").click()
     expect(trainer.locator("#kept")).to_have_text("Written down.")
 
 

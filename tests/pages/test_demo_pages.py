@@ -46,7 +46,7 @@ def test_a_room_predicts_watches_and_compares(browser: Browser, run_directory: P
         waits(trainer, "migrate waits for you")
         trainer.fill("#worst", "30")
         trainer.select_option("#woken", "yes")
-        trainer.click("text=Write it down")
+        trainer.get_by_role("button", name="Write it down").click()
         expect(room.locator("#scene table")).to_contain_text("30 %")
         assert kept == [{"careless": {"worst": 30, "woken": "yes"}}]
         assert violations(trainer) == []

@@ -5,7 +5,7 @@
   const root = document.documentElement;
   const MARKS = { "to come": "·", waiting: "▶", done: "✓", failed: "✗" };
   const CHARTS = {
-    one: [["requests", "Requests per second, by the release that answered", 330],
+    one: [["requests", "Requests per second, by the release that answered", 290],
       ["latency", "Latency from intended start", 0],
       ["lanes", "Pods by node; hollow: not ready", 0],
       ["schema", "Schema version and compat floor", 0],
