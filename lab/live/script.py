@@ -52,7 +52,7 @@ def audience(
     guess = guesses.get(scene.variant, {})
     match scene.kind:
         case Kind.SITUATION:
-            page = [clean(each) for each in loaded.guide.page.split("\n\n")]
+            page = [_line(each) for each in loaded.guide.page.split("\n\n")]
             return {"title": loaded.scenario.question, "text": page}
         case Kind.PREDICT:
             return {
@@ -68,8 +68,12 @@ def audience(
         case Kind.RESULT:
             return _result(scene.variant, views, guess)
         case Kind.BOTH:
-            lesson = [clean(" ".join(each.split())) for each in loaded.guide.lesson.split("\n\n")]
-            return {"title": "Careless and careful", "text": lesson[:1], "table": _both(views)}
+            return {"title": "Careless and careful", "text": [], "table": _both(views)}
+
+
+def _line(text: str) -> str:
+    """Return a paragraph of a guide as one line."""
+    return clean(" ".join(text.split()), longest=2_000)
 
 
 def _variant(loaded: Loaded, name: str) -> Variant:
@@ -105,11 +109,7 @@ def _both(views: Sequence[VariantView]) -> list[list[str]]:
 
 def notes(scene: Scene, loaded: Loaded) -> list[str]:
     """Return what only the trainer reads."""
-    return [
-        clean(" ".join(each.split()), longest=2_000)
-        for each in _notes(scene, loaded)
-        if each.strip()
-    ]
+    return [_line(each) for each in _notes(scene, loaded) if each.strip()]
 
 
 def _notes(scene: Scene, loaded: Loaded) -> list[str]:

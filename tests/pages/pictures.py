@@ -26,7 +26,7 @@ from tests.pages.browsing import browsing, drawn, page_of
 
 WIDTH, HEIGHT = 1280, 720
 RECORDED = (960, 540)
-EVERY_MS = 400
+EVERY_MS = 500
 
 
 def main(argv: Sequence[str]) -> int:
@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
 def _demo(run: Path) -> Demo:
     told = stored.load(run)
     loaded = loader.load(content.folder("scenarios"), str(told.run["scenario"]))
-    player = Replayed(told, time.monotonic, speed=5)
+    player = Replayed(told, time.monotonic, speed=2)
     return Demo(loaded, ("careless", "careful"), player, keep=lambda _: None)
 
 
@@ -114,7 +114,9 @@ def watch(room: Page, trainer: Page, directory: Path | None) -> list[bytes]:
     while not over.count():
         room.wait_for_timeout(EVERY_MS)
         frames.append(shot(room))
-        if directory and room.locator(".tile.hurt").count() and len(frames) > 6:
+        phase = room.locator("article .phase").inner_text()
+        # Half-way down, where what is measured grows along what was foreseen.
+        if directory and phase in ("run, second +6", "run, second +7", "run, second +8"):
             save(room, directory / "live.png")
             directory = None
     return frames

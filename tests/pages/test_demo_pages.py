@@ -37,7 +37,7 @@ def test_a_room_predicts_watches_and_compares(browser: Browser, run_directory: P
         room.goto(server.address)
         trainer.goto(server.trainer_address)
         expect(room.locator("#scene")).to_contain_text("03:12")
-        expect(trainer.locator("#scene")).to_have_text("situation")
+        expect(trainer.locator("#scene-name")).to_have_text("situation")
         assert violations(trainer) == []
         assert violations(room) == []
 

@@ -155,7 +155,7 @@
     const tiles = element("dl", "tiles");
     tiles.dataset.part = "tiles";
     if (kind === "one") made.append(top, tiles, left, right);
-    else made.append(top, part("headline"), part("reasons"), left, tiles, part("ways"), part("checks"));
+    else made.append(top, part("reasons"), left, part("headline"), tiles, part("ways"), part("checks"));
     return made;
   }
 
@@ -168,6 +168,8 @@
   function figure(variant, chart, title, height) {
     const made = element("figure");
     made.append(element("figcaption", "", title));
+    const forecast = frame.told.variants.find((v) => v.name === variant.name).forecast;
+    if (chart === "requests" && forecast) made.append(element("p", "small", `Foreseen: ${forecast.source}`));
     const place = element("div", "chart");
     place.dataset.chart = chart;
     place.dataset.variant = String(frame.variants.findIndex((v) => v.name === variant.name));
@@ -193,6 +195,8 @@
     }
   }
 
+  // An SQLSTATE says more than "http_5xx"; where there is none, how it ended is all there is.
+  const why = ([release, code, endpoint, outcome, count]) => [count, release, code === "-" ? outcome : code, endpoint];
   const isJudged = (v) => v.outcome !== "no verdict";
   const PARTS = {
     head: {
@@ -218,7 +222,7 @@
     ways: {
       of: (v) => v.ways.slice(0, 4),
       draw: (ways) => ways.length
-        ? [table([["requests", "release", "SQLSTATE", "endpoint", "outcome"]].concat(ways.map(([release, code, endpoint, outcome, count]) => [count, release, code, endpoint, outcome])))]
+        ? [table([["requests", "release", "why", "endpoint"]].concat(ways.map(why)))]
         : [element("p", "place", "No request has failed.")],
     },
     checks: {
