@@ -145,10 +145,9 @@
     const left = element("div");
     left.append(...CHARTS[kind].map(([chart, title, height]) => figure(variant, chart, title, height)));
     const right = element("div");
-    for (const [part, title] of [["headline", ""], ["reasons", ""], ["steps", "Timeline"], ["ways", "How requests failed"], ["checks", "Predicted and measured"], ["events", "Newest events"]]) {
+    for (const [name, title] of [["headline", ""], ["reasons", ""], ["steps", "Timeline"], ["ways", "How requests failed"], ["checks", "Predicted and measured"], ["events", "Newest events"]]) {
       if (title) right.append(element("h2", "", title));
-      right.append(element("div", part === "events" ? "" : "", undefined));
-      right.lastChild.dataset.part = part;
+      right.append(part(name));
     }
     const top = element("div", "head");
     top.dataset.part = "head";
@@ -159,9 +158,17 @@
     return made;
   }
 
+  // What may be wider than its place can be moved by keys, too.
+  const WIDE = { ways: "How requests failed", checks: "Predicted and measured" };
+
   function part(name) {
     const made = element("div");
     made.dataset.part = name;
+    if (WIDE[name]) {
+      made.tabIndex = 0;
+      made.setAttribute("role", "group");
+      made.setAttribute("aria-label", WIDE[name]);
+    }
     return made;
   }
 
