@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from lab.report import prose
 from lab.report.clean import clean
 from lab.report.guesses import QUESTIONS, Guess, table
+from lab.report.telling import plain
 from lab.report.view import VariantView
 from lab.scenario.loader import Loaded
 from lab.scenario.model import Variant
@@ -59,7 +61,7 @@ def audience(
                 "title": f"{scene.variant}: what is going to happen?",
                 "text": _doing(_variant(loaded, scene.variant)),
                 "asks": [each.text for each in QUESTIONS],
-                "table": table(guess, {}) if guess else [],
+                "table": [row[:2] for row in table(guess, {})] if guess else [],
             }
         case Kind.PLAY if held:
             return {"title": f"Next: {held}", "text": _does(loaded, scene.variant, held)}
@@ -73,7 +75,7 @@ def audience(
 
 def _line(text: str) -> str:
     """Return a paragraph of a guide as one line."""
-    return clean(" ".join(text.split()), longest=2_000)
+    return " ".join(plain(each) for each in prose.paragraphs(text))
 
 
 def _variant(loaded: Loaded, name: str) -> Variant:

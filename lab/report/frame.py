@@ -82,7 +82,10 @@ def _tiles(variant: VariantView) -> tuple[Tile, ...]:
     figures = {each.label: each for each in variant.figures}
     return tuple(
         Tile(
-            label, each.value, each.remark, HURT if label in _HURTS and each.value != "0" else PLAIN
+            label,
+            each.value,
+            each.remark or each.interval,
+            HURT if label in _HURTS and each.value != "0" else PLAIN,
         )
         for label in _AFTERWARDS
         if (each := figures.get(label))

@@ -241,9 +241,18 @@
     events: { of: (v) => v.rows, draw: (rows) => [events(rows)] },
   };
 
+  // The unit is smaller than what it measures.
+  function figureOf(value) {
+    const made = element("dd", "value");
+    const at = value.search(/ (ms|s|%)$/);
+    if (at < 0) made.textContent = unbroken(value);
+    else made.append(unbroken(value.slice(0, at)) + "\u00a0", element("span", "unit", value.slice(at + 1)));
+    return made;
+  }
+
   function tile({ label, value, remark, tone }) {
     const made = element("div", `tile ${tone}`);
-    made.append(element("dt", "", label), element("dd", "value", unbroken(value)), element("dd", "remark", unbroken(remark)));
+    made.append(element("dt", "", label), figureOf(value), element("dd", "remark", unbroken(remark)));
     return made;
   }
 
