@@ -61,7 +61,7 @@ def test_a_room_predicts_watches_and_compares(browser: Browser, run_directory: P
         assert violations(room) == []
 
         trainer.keyboard.press("n")
-        waits(trainer, "expand waits for you")
+        waits(trainer, "migrate waits for you")
         trainer.keyboard.press("n")
         waits(trainer, "then: result careful")
         trainer.keyboard.press("n")
