@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from lab.report import prose
 from lab.report.clean import clean
 from lab.report.guesses import QUESTIONS, Guess, table
+from lab.report.telling import plain
 from lab.report.view import VariantView
 from lab.scenario.loader import Loaded
 from lab.scenario.model import Variant
@@ -52,14 +54,14 @@ def audience(
     guess = guesses.get(scene.variant, {})
     match scene.kind:
         case Kind.SITUATION:
-            page = [clean(each) for each in loaded.guide.page.split("\n\n")]
+            page = [_line(each) for each in loaded.guide.page.split("\n\n")]
             return {"title": loaded.scenario.question, "text": page}
         case Kind.PREDICT:
             return {
                 "title": f"{scene.variant}: what is going to happen?",
                 "text": _doing(_variant(loaded, scene.variant)),
                 "asks": [each.text for each in QUESTIONS],
-                "table": table(guess, {}) if guess else [],
+                "table": [row[:2] for row in table(guess, {})] if guess else [],
             }
         case Kind.PLAY if held:
             return {"title": f"Next: {held}", "text": _does(loaded, scene.variant, held)}
@@ -68,8 +70,12 @@ def audience(
         case Kind.RESULT:
             return _result(scene.variant, views, guess)
         case Kind.BOTH:
-            lesson = [clean(" ".join(each.split())) for each in loaded.guide.lesson.split("\n\n")]
-            return {"title": "Careless and careful", "text": lesson[:1], "table": _both(views)}
+            return {"title": "Careless and careful", "text": [], "table": _both(views)}
+
+
+def _line(text: str) -> str:
+    """Return a paragraph of a guide as one line."""
+    return " ".join(plain(each) for each in prose.paragraphs(text))
 
 
 def _variant(loaded: Loaded, name: str) -> Variant:
@@ -105,11 +111,7 @@ def _both(views: Sequence[VariantView]) -> list[list[str]]:
 
 def notes(scene: Scene, loaded: Loaded) -> list[str]:
     """Return what only the trainer reads."""
-    return [
-        clean(" ".join(each.split()), longest=2_000)
-        for each in _notes(scene, loaded)
-        if each.strip()
-    ]
+    return [_line(each) for each in _notes(scene, loaded) if each.strip()]
 
 
 def _notes(scene: Scene, loaded: Loaded) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from lab.report import series, words
+from lab.report.figures import Figure
 from lab.report.glance import HURT, PLAIN, Tile, glance
 from lab.report.plan import PlannedStep
 from lab.report.prose import Paragraph
@@ -80,13 +81,12 @@ def _tiles(variant: VariantView) -> tuple[Tile, ...]:
     if not variant.figures:
         return glance(variant)
     figures = {each.label: each for each in variant.figures}
-    return tuple(
-        Tile(
-            label, each.value, each.remark, HURT if label in _HURTS and each.value != "0" else PLAIN
-        )
-        for label in _AFTERWARDS
-        if (each := figures.get(label))
-    )
+    return tuple(_afterwards(figures[label]) for label in _AFTERWARDS if label in figures)
+
+
+def _afterwards(figure: Figure) -> Tile:
+    tone = HURT if figure.label in _HURTS and figure.value != "0" else PLAIN
+    return Tile(figure.label, figure.value, figure.remark or figure.interval, tone)
 
 
 _HURTS = ("failed requests", "lost writes")

@@ -54,6 +54,7 @@ def test_it_begins_with_what_is_known_at_3am(run: Path):
 
     assert shown["scene"]["title"] == "What if part of a rolling update already did the migration?"
     assert "03:12" in shown["scene"]["text"][0]
+    assert not {"\\", "`"} & set(shown["scene"]["text"][0])
     assert shown["variants"] == []
 
 

@@ -98,3 +98,17 @@ def test_back_before_its_beginning_leads_to_the_variant_before(loaded):
 def test_what_a_replay_cannot_do_is_refused(loaded, what, value):
     with pytest.raises(InvalidValue, match="cannot be told to"):
         Replay(loaded, now=Time()).act(what, value)
+
+
+def test_a_request_is_not_known_before_it_has_ended(tmp_path: Path):
+    second = 1_000_000_000
+    request = {
+        "kind": "request", "seq": 0, "stream": "fresh", "endpoint": "page", "sent": None,
+        "outcome": "read_timeout", "status": None, "sqlstate": None, "release": None, "pod": None,
+        "conn": None, "reused": False,
+    }  # fmt: skip
+    late = [{**request, "t": 10 * second, "done": 13 * second}]
+    tape = Tape(stored.StoredVariant("careless", tuple(late), None, ()))
+
+    assert tape.at(2.0).traffic.requests == 0
+    assert tape.at(3.5).traffic.requests == 1

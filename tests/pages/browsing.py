@@ -1,5 +1,6 @@
 """Debian's Chromium, driven by Playwright, and what a page must never do in it."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -59,6 +60,11 @@ def page_of(
         yield page, seen
     finally:
         context.close()
+
+
+def drawn(page: Page) -> None:
+    """Wait until the charts are there. By an attribute: a policy forbids programs from outside."""
+    expect(page.locator("html")).to_have_attribute("data-drawn", re.compile("[1-9]"))
 
 
 def violations(page: Page) -> list[str]:

@@ -22,11 +22,11 @@ from lab.report import page as report_page
 from lab.report import stored, view
 from lab.scenario import loader
 from tests.live.serving import serving
-from tests.pages.browsing import browsing, page_of
+from tests.pages.browsing import browsing, drawn, page_of
 
 WIDTH, HEIGHT = 1280, 720
 RECORDED = (960, 540)
-EVERY_MS = 400
+EVERY_MS = 500
 
 
 def main(argv: Sequence[str]) -> int:
@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
 def _demo(run: Path) -> Demo:
     told = stored.load(run)
     loaded = loader.load(content.folder("scenarios"), str(told.run["scenario"]))
-    player = Replayed(told, time.monotonic, speed=5)
+    player = Replayed(told, time.monotonic, speed=2)
     return Demo(loaded, ("careless", "careful"), player, keep=lambda _: None)
 
 
@@ -55,7 +55,7 @@ def take_report(browser: Browser, run: Path, directory: Path) -> None:
     try:
         with page_of(browser, width=WIDTH, height=1100) as (page, _):
             page.goto(path.resolve().as_uri())
-            page.wait_for_function("Number(document.documentElement.dataset.drawn) > 0")
+            drawn(page)
             save(page, directory / "report.png")
     finally:
         path.unlink()
@@ -103,7 +103,7 @@ def record(browser: Browser, server: Server, directory: Path) -> None:
 def guess(trainer: Page, *, worst: int) -> None:
     trainer.fill("#worst", str(worst))
     trainer.select_option("#woken", "yes")
-    trainer.click("text=Write it down")
+    trainer.get_by_role("button", name="Write it down").click()
     expect(trainer.locator("#kept")).to_have_text("Written down.")
 
 
@@ -114,7 +114,9 @@ def watch(room: Page, trainer: Page, directory: Path | None) -> list[bytes]:
     while not over.count():
         room.wait_for_timeout(EVERY_MS)
         frames.append(shot(room))
-        if directory and room.locator(".tile.hurt").count() and len(frames) > 6:
+        phase = room.locator("article .phase").inner_text()
+        # Half-way down, where what is measured grows along what was foreseen.
+        if directory and phase in ("run, second +6", "run, second +7", "run, second +8"):
             save(room, directory / "live.png")
             directory = None
     return frames

@@ -37,7 +37,7 @@ def test_a_room_predicts_watches_and_compares(browser: Browser, run_directory: P
         room.goto(server.address)
         trainer.goto(server.trainer_address)
         expect(room.locator("#scene")).to_contain_text("03:12")
-        expect(trainer.locator("#scene")).to_have_text("situation")
+        expect(trainer.locator("#scene-name")).to_have_text("situation")
         assert violations(trainer) == []
         assert violations(room) == []
 
@@ -46,7 +46,7 @@ def test_a_room_predicts_watches_and_compares(browser: Browser, run_directory: P
         waits(trainer, "migrate waits for you")
         trainer.fill("#worst", "30")
         trainer.select_option("#woken", "yes")
-        trainer.click("text=Write it down")
+        trainer.get_by_role("button", name="Write it down").click()
         expect(room.locator("#scene table")).to_contain_text("30 %")
         assert kept == [{"careless": {"worst": 30, "woken": "yes"}}]
         assert violations(trainer) == []
@@ -61,7 +61,7 @@ def test_a_room_predicts_watches_and_compares(browser: Browser, run_directory: P
         assert violations(room) == []
 
         trainer.keyboard.press("n")
-        waits(trainer, "expand waits for you")
+        waits(trainer, "migrate waits for you")
         trainer.keyboard.press("n")
         waits(trainer, "then: result careful")
         trainer.keyboard.press("n")

@@ -69,7 +69,8 @@ def test_a_real_run_is_shown_while_it_goes_on(browser: Browser, tmp_path: Path) 
             expect(page.locator("article")).to_have_count(2, timeout=RUN_S)
             stdout, stderr = run.communicate(timeout=120)
 
-        assert run.returncode in (0, 1), stderr
+        # A browser beside the twin may make it invalid; the page must say so then.
+        assert run.returncode in (0, 1, 3), stderr
         told = {each["variant"]: each for each in json.loads(stdout)}
         for name, verdict in told.items():
             article = page.locator(f"article[data-name={name}]")
@@ -101,7 +102,7 @@ def test_a_demonstration_is_played_here_at_the_pace_of_its_trainer(tmp_path: Pat
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 0
 
-    (said,) = tmp_path.glob("half-migrated-rename/*/guesses.json")
+    (said,) = tmp_path.glob("half-migrated-rename/*Z/guesses.json")
     assert set(json.loads(said.read_text())) == {"careless", "careful"}
     for verdict in said.parent.glob("*/verdict.json"):
         assert json.loads(verdict.read_text())["outcome"] != "invalid"

@@ -5,7 +5,7 @@
   const root = document.documentElement;
   const MARKS = { "to come": "·", waiting: "▶", done: "✓", failed: "✗" };
   const CHARTS = {
-    one: [["requests", "Requests per second, by the release that answered", 330],
+    one: [["requests", "Requests per second, by the release that answered", 290],
       ["latency", "Latency from intended start", 0],
       ["lanes", "Pods by node; hollow: not ready", 0],
       ["schema", "Schema version and compat floor", 0],
@@ -145,29 +145,38 @@
     const left = element("div");
     left.append(...CHARTS[kind].map(([chart, title, height]) => figure(variant, chart, title, height)));
     const right = element("div");
-    for (const [part, title] of [["headline", ""], ["reasons", ""], ["steps", "Timeline"], ["ways", "How requests failed"], ["checks", "Predicted and measured"], ["events", "Newest events"]]) {
+    for (const [name, title] of [["headline", ""], ["reasons", ""], ["steps", "Timeline"], ["ways", "How requests failed"], ["checks", "Predicted and measured"], ["events", "Newest events"]]) {
       if (title) right.append(element("h2", "", title));
-      right.append(element("div", part === "events" ? "" : "", undefined));
-      right.lastChild.dataset.part = part;
+      right.append(part(name));
     }
     const top = element("div", "head");
     top.dataset.part = "head";
     const tiles = element("dl", "tiles");
     tiles.dataset.part = "tiles";
     if (kind === "one") made.append(top, tiles, left, right);
-    else made.append(top, part("headline"), part("reasons"), left, tiles, part("ways"), part("checks"));
+    else made.append(top, part("reasons"), left, part("headline"), tiles, part("ways"), part("checks"));
     return made;
   }
+
+  // What may be wider than its place can be moved by keys, too.
+  const WIDE = { ways: "How requests failed", checks: "Predicted and measured" };
 
   function part(name) {
     const made = element("div");
     made.dataset.part = name;
+    if (WIDE[name]) {
+      made.tabIndex = 0;
+      made.setAttribute("role", "group");
+      made.setAttribute("aria-label", WIDE[name]);
+    }
     return made;
   }
 
   function figure(variant, chart, title, height) {
     const made = element("figure");
     made.append(element("figcaption", "", title));
+    const forecast = frame.told.variants.find((v) => v.name === variant.name).forecast;
+    if (chart === "requests" && forecast) made.append(element("p", "small", `Foreseen: ${forecast.source}`));
     const place = element("div", "chart");
     place.dataset.chart = chart;
     place.dataset.variant = String(frame.variants.findIndex((v) => v.name === variant.name));
@@ -193,6 +202,8 @@
     }
   }
 
+  // An SQLSTATE says more than "http_5xx"; where there is none, how it ended is all there is.
+  const why = ([release, code, endpoint, outcome, count]) => [count, release, code === "-" ? outcome : code, endpoint];
   const isJudged = (v) => v.outcome !== "no verdict";
   const PARTS = {
     head: {
@@ -218,7 +229,7 @@
     ways: {
       of: (v) => v.ways.slice(0, 4),
       draw: (ways) => ways.length
-        ? [table([["requests", "release", "SQLSTATE", "endpoint", "outcome"]].concat(ways.map(([release, code, endpoint, outcome, count]) => [count, release, code, endpoint, outcome])))]
+        ? [table([["requests", "release", "why", "endpoint"]].concat(ways.map(why)))]
         : [element("p", "place", "No request has failed.")],
     },
     checks: {
@@ -230,9 +241,18 @@
     events: { of: (v) => v.rows, draw: (rows) => [events(rows)] },
   };
 
+  // The unit is smaller than what it measures.
+  function figureOf(value) {
+    const made = element("dd", "value");
+    const at = value.search(/ (ms|s|%)$/);
+    if (at < 0) made.textContent = unbroken(value);
+    else made.append(unbroken(value.slice(0, at)) + "\u00a0", element("span", "unit", value.slice(at + 1)));
+    return made;
+  }
+
   function tile({ label, value, remark, tone }) {
     const made = element("div", `tile ${tone}`);
-    made.append(element("dt", "", label), element("dd", "value", unbroken(value)), element("dd", "remark", unbroken(remark)));
+    made.append(element("dt", "", label), figureOf(value), element("dd", "remark", unbroken(remark)));
     return made;
   }
 

@@ -58,7 +58,7 @@
     if (!answer.ok) { say("This page needs the address that the terminal shows."); return; }
     const told = await answer.json();
     const scenes = told.scenes || [];
-    byId("scene").textContent = scenes[told.place] || "Trainer";
+    byId("scene-name").textContent = scenes[told.place] || "Trainer";
     byId("next").textContent = told.next || "";
     byId("notes").replaceChildren(...(told.notes || []).map((text) => element("li", "", text)));
     byId("scenes").replaceChildren(...scenes.map((text, place) => {
@@ -71,8 +71,8 @@
 
   function ask(asks) {
     byId("guess").hidden = !asks.length;
-    if (byId("asks").dataset.scene === byId("scene").textContent) return;
-    byId("asks").dataset.scene = byId("scene").textContent;
+    if (byId("asks").dataset.scene === byId("scene-name").textContent) return;
+    byId("asks").dataset.scene = byId("scene-name").textContent;
     byId("kept").textContent = "";
     byId("asks").replaceChildren(...asks.flatMap((each) => {
       const label = element("label", "", each.text + (each.unit ? ` (${each.unit})` : ""));
