@@ -11,9 +11,7 @@ from tests.e2e.verdicts import Verdicts, essence
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parents[3]
-NAME = rotation.scenario_in_turn(
-    rotation.commit_of(ROOT), ROOT / "scenarios", but="half-migrated-rename"
-)
+NAME = rotation.scenario_in_turn(rotation.commit_of(ROOT))
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +27,6 @@ def test_it_comes_as_predicted_on_six_nodes(told: Verdicts) -> None:
     assert {each["clock"] for each in told.values()} == {"fast"}
 
 
-def test_the_twin_agrees_where_it_can_show_it(served: Served, told: Verdicts) -> None:
-    listed = {each["name"]: each["stages"] for each in served.home.json("scenario", "list")}
-    if "twin" not in listed[NAME]:
-        pytest.skip(f"{NAME} needs nodes")
-
+@pytest.mark.skipif("twin" not in rotation.SEEN[NAME], reason=f"{NAME} was seen on nodes only")
+def test_the_twin_agrees(served: Served, told: Verdicts) -> None:
     assert essence(served.prove(NAME, "--stage", "twin")) == essence(told)
