@@ -48,7 +48,7 @@ def emptying_the_node(*, once: str = "baseline") -> tuple[Step, ...]:
         Step("drain", after(once), Drain(NODE, timeout_s=PATIENCE_S)),
         # How it ends is judged. That it ends is bounded by the drain itself.
         Step("drained or given up", has_ended(NODE, within_s=PATIENCE_S + 30)),
-        Step("watch", seconds_after("drained or given up", 10)),
+        Step("watch", seconds_after("drained or given up", 25)),
     )
 
 
