@@ -29,6 +29,7 @@ OF_ROOMS = {"chirps": "service", "goose": "migrations", "twin": "twin"}
 
 # Which scenarios take turns on six nodes, and with the twin to agree: those that were seen there.
 SEEN = {
+    "boot-race-double-apply": ("sandbox",),
     "ghost-pod-contract": ("sandbox",),
     "hook-poisoned-rollback": ("sandbox", "twin"),
     "not-null-default-dropped": ("sandbox",),
