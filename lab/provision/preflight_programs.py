@@ -5,7 +5,7 @@ from lab.provision.preflight_findings import Finding, Found, Wanted
 
 _COMMON = "awk base64 find flock grep install mktemp readlink sed sha256sum systemctl tar"
 # What k3s itself calls it brings along: mount, iptables, conntrack and more (k3s-io/k3s-root).
-_OF_K3S = "ip journalctl umount"
+_OF_K3S = "cp ip journalctl umount"
 # losetup, mount, cp: kubernetes 1.36, cmd/kubeadm/app/preflight/checks_linux.go, addExecChecks;
 # conntrack is none of them since 1.32. iptables-save and -restore: kube-proxy's
 # pkg/util/iptables/iptables.go; runc: containerd runs containers by it. Whole paths:

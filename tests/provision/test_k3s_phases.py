@@ -340,7 +340,7 @@ def test_a_machine_of_an_inventory_gets_a_label_that_says_whose_node_it_is(
     artifacts: dict[str, str],
 ) -> None:
     def labels_of(bound: K3s) -> list[list[str]]:
-        phase = bound.start_phase(NODES, SETTINGS, secrets=TOKENS, new=NODES)
+        phase = bound.start_phase(NODES, SETTINGS, secrets=TOKENS, new=NODES, server=NODES[0])
         phases = (phase, bound.join_phase(NODES[3:], NODES, OUTPUTS))
         return [target.data["labels"] for phase in phases for target in phase.targets]
 
