@@ -33,7 +33,7 @@ OF_ROOMS = {"chirps": "service", "goose": "migrations", "twin": "twin"}
 SEEN = {
     "boot-race-double-apply": ("sandbox",),
     "ghost-pod-contract": ("sandbox",),
-    "hook-poisoned-rollback": ("sandbox", "twin"),
+    "hook-poisoned-rollback": ("sandbox",),
     "not-null-default-dropped": ("sandbox",),
     "undo-into-the-wall": ("sandbox",),
 }
