@@ -10,7 +10,7 @@ import pytest
 
 from lab.observer.audit import auditor, ledger
 from lab.observer.audit.ledger import Finding, ReadBack, Stored, Write
-from lab.observer.audit.readback import TRIES, read_back
+from lab.observer.audit.readback import AT_ONCE, TRIES, read_back
 from lab.observer.operations import chirp_body
 from lab.observer.transport import Transport
 from tests.observer.loading import Lines, load, of_kind, spec
@@ -234,6 +234,29 @@ def test_reading_back_bears_with_a_service_that_comes_back() -> None:
             return await read_back(transport, {"ref": 7}, run="r", start=time.monotonic_ns())
 
     assert asyncio.run(scenario()) == {"ref": ReadBack(True, "v1", True)}
+
+
+def test_reading_back_never_asks_for_more_at_once_than_can_be_answered() -> None:
+    async def scenario() -> int:
+        open_now, most = 0, 0
+
+        async def behave(_: Received, line: Line) -> None:
+            nonlocal open_now, most
+            open_now += 1
+            most = max(most, open_now)
+            await asyncio.sleep(0.02)
+            open_now -= 1
+            await line.send(answer(404))
+
+        async with serving(behave) as service:
+            transport = Transport(service.url, kept=0, connect_timeout_s=5, total_timeout_s=5)
+            wanted = {f"ref {number}": number for number in range(4 * AT_ONCE)}
+            start = time.monotonic_ns()
+            found = await read_back(transport, wanted, run="r", start=start, per_s=100_000)
+            assert len(found) == len(wanted)
+        return most
+
+    assert 1 < asyncio.run(scenario()) <= AT_ONCE
 
 
 def test_the_ledger_has_the_creates_of_requests_and_of_sessions() -> None:

@@ -13,6 +13,8 @@ from lab.observer.transport import Exchange, Transport
 
 PER_S = 100
 TRIES = 3
+# Who reads faster than it is answered would be the only cause of what then is not read.
+AT_ONCE = 16
 
 
 async def read_back(
@@ -20,17 +22,20 @@ async def read_back(
 ) -> dict[str, ReadBack]:
     """Read the chirp of each ref; `wanted` has its id. `start` is ns of CLOCK_MONOTONIC.
 
-    This is no measurement of availability, so what does not answer is asked again.
+    At most `per_s` are begun in a second, and at most AT_ONCE go on at any time. This is no
+    measurement of availability, so what does not answer is asked again.
     """
     found: dict[str, ReadBack] = {}
     refs = list(wanted)
+    room = asyncio.Semaphore(AT_ONCE)
     async with asyncio.TaskGroup() as group:
 
         def launch(planned: Planned, _: int) -> None:
             group.create_task(read_one(refs[planned.seq]))
 
         async def read_one(ref: str) -> None:
-            found[ref] = await _read(transport, ref, wanted[ref], run=run)
+            async with room:
+                found[ref] = await _read(transport, ref, wanted[ref], run=run)
 
         plan = (
             Planned(seq, round(seq * NS / per_s), "fresh", "get_chirp", 0)
