@@ -18,10 +18,9 @@ NOWHERE = Path("/dev/null")
 # Drops what comes from another node for this one's pods; the way of the API and SSH stays open.
 BLOCKED = """
 [Service]
-Type=oneshot
-ExecStart=/usr/sbin/nft add table inet blocked
-ExecStart=/usr/sbin/nft add chain inet blocked f { type filter hook forward priority -300 ; }
-ExecStart=/usr/sbin/nft add rule inet blocked f iifname host0 drop
+ExecStartPre=/usr/sbin/nft "add table inet blocked; \
+add chain inet blocked f { type filter hook forward priority -300; }; \
+add rule inet blocked f iifname host0 drop"
 """
 
 
@@ -35,9 +34,9 @@ def stopped(shared_home: Home) -> Home:
 
 
 @contextmanager
-def replaced(home: Home, file: str) -> Iterator[Path]:
-    """Give a file on the disk of n2, to be broken; mend it while the lab is stopped."""
-    path = home.node("lab", "n2") / "upper" / file
+def replaced(home: Home, file: str, *, disk: str = "upper") -> Iterator[Path]:
+    """Give a file on a disk of n2, to be broken; mend it while the lab is stopped."""
+    path = home.node("lab", "n2") / disk / file
     aside = home.directory / "aside"
     there = path.exists()
     if there:
@@ -95,11 +94,11 @@ def test_a_node_without_a_kubelet_is_named_as_what_keeps_the_lab_from_ready(stop
 
 
 def test_a_node_whose_disk_is_too_full_is_told_with_what_kubelet_says(stopped: Home) -> None:
-    config = "var/lib/kubelet/config.yaml"
-    whole = yaml.safe_load((stopped.node("lab", "n2") / "upper" / config).read_text())
+    config = stopped.node("lab", "n2") / "kubelet/config.yaml"
+    whole = yaml.safe_load(config.read_text())
     # More than any disk has left: kubelet then takes its own for full.
     whole["evictionHard"] = {"nodefs.available": "99.9%"}
-    with replaced(stopped, config) as file:
+    with replaced(stopped, config.name, disk="kubelet") as file:
         file.write_text(yaml.safe_dump(whole))
         done = stopped.lab("start", "--timeout", "40")
 
@@ -112,7 +111,7 @@ def test_a_node_whose_disk_is_too_full_is_told_with_what_kubelet_says(stopped: H
 def test_pods_that_nothing_reaches_from_another_node_are_told_from_a_slow_start(
     stopped: Home,
 ) -> None:
-    with replaced(stopped, f"{UNITS}/multi-user.target.wants/blocked.service") as unit:
+    with replaced(stopped, f"{UNITS}/kubelet.service.d/99-blocked.conf") as unit:
         unit.write_text(BLOCKED)
         done = stopped.lab("start", "--timeout", "40")
 
