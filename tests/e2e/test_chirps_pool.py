@@ -119,7 +119,9 @@ def test_a_database_that_restarts_is_reported_and_comes_back(server: Restartable
                 return bool((await ready())["degraded"])
 
             async def is_whole() -> bool:
-                return not await is_degraded() and await seen_again()
+                # A database that was never reached is not "degraded": it keeps the pod unready.
+                found = await ready()
+                return found["ready"] and not found["degraded"] and await seen_again()
 
             async def seen_again() -> bool:
                 age_s = (await service.ask("GET", "/version")).json()["schema_age_s"]
