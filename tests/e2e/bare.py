@@ -18,7 +18,8 @@ from lab.lifecycle.bounds import BOUNDS
 from lab.lifecycle.lab import Lab
 from lab.lifecycle.making import boot, create, prepare_host
 from lab.lifecycle.plan import Done
-from lab.machines import netns
+from lab.machines import netns, network
+from lab.machines.commands import run
 from lab.machines.topology import find_node, make_nodes
 from lab.progress import Silent
 from lab.provision.kubeadm_phases import Kubeadm
@@ -55,6 +56,26 @@ class Machines:
     def run(self, name: str, script: str) -> str:
         return _run(self.sandbox, name, script)
 
+    @property
+    def network(self) -> str:
+        """Return what the machines' network namespace and the bridge in it are called."""
+        return network.name(self.sandbox.record.lab_id)
+
+    def tap(self, name: str) -> str:
+        """Make a tap on the bridge for one more machine, and return its name."""
+        batch = f"tuntap add dev {name} mode tap\nlink set {name} master {self.network} up\n"
+        run(netns.command(self.network, ["ip", "-batch", "-"]), input=batch)
+        return name
+
+    def is_leaving(self, name: str = "lab") -> bool:
+        """Say whether the lab is on its way out."""
+        return bool(self.home.record(name)["leaving"])
+
+    def take_off(self) -> None:
+        """Take the labs off that are on the machines."""
+        for name in set(self.home.names()) - {NAME}:
+            self.lab("down", "--name", name, "--yes")
+
     @contextmanager
     def inside(self) -> Iterator[Home]:
         """Step into the machines' network: what `home` starts meanwhile runs there."""
@@ -78,12 +99,13 @@ class Machines:
     def inventory(self, servers: Sequence[str], agents: Sequence[str] = ()) -> str:
         """Write an inventory of these machines; return its path."""
         groups = {"server": servers, "agents": agents}
-        lines = [f"{group} = {[(n, self._data(n)) for n in ns]!r}" for group, ns in groups.items()]
+        lines = [f"{group} = {[(n, self.data(n)) for n in ns]!r}" for group, ns in groups.items()]
         file = self.home.directory / "machines.py"
         file.write_text("\n".join(lines) + "\n")
         return str(file)
 
-    def _data(self, name: str) -> dict[str, str]:
+    def data(self, name: str) -> dict[str, Any]:
+        """Return what an inventory says of a machine when all is well."""
         return {
             "ssh_hostname": find_node(self.sandbox.record.nodes, _node(name)).address,
             "ssh_user": "root",
@@ -107,8 +129,7 @@ def machines(home: Home, count: int) -> Iterator[Machines]:
     try:
         yield made
     finally:
-        for name in set(home.names()) - {NAME}:
-            made.lab("down", "--name", name, "--yes")
+        made.take_off()
         home.must("down", "--name", NAME, "--yes")
 
 

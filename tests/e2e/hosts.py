@@ -85,14 +85,7 @@ class Hosts:
 
     def data(self, name: str) -> dict[str, Any]:
         """Return what an inventory says of a host when all is well."""
-        reached = self.vm(name).access
-        return {
-            "ssh_hostname": reached.uplink.address,
-            "ssh_user": recipe.USER,
-            "ssh_key": str(reached.user_key),
-            "ssh_known_hosts_file": str(reached.known_hosts),
-            "_sudo": True,
-        }
+        return data_of(self.vm(name))
 
     def inventory(
         self,
@@ -171,6 +164,16 @@ def hosts(
         running = Hosts(home, made, machines)
         with together(tuple(machines.values())), taking_down(running):
             yield running
+
+
+def data_of(vm: VM) -> dict[str, Any]:
+    return {
+        "ssh_hostname": vm.access.uplink.address,
+        "ssh_user": recipe.USER,
+        "ssh_key": str(vm.access.user_key),
+        "ssh_known_hosts_file": str(vm.access.known_hosts),
+        "_sudo": True,
+    }
 
 
 def shown_on(machines: Mapping[str, VM]) -> Iterator[tuple[str, bytes]]:

@@ -3,7 +3,6 @@
 The tests go in the order of the file: each leaves the lab as the next one finds it.
 """
 
-import json
 from collections.abc import Iterator
 
 import pytest
@@ -104,7 +103,7 @@ def test_a_node_that_is_removed_is_given_back_and_can_join_again(made: Machines)
 def test_down_that_was_killed_goes_on_and_leaves_nothing(made: Machines) -> None:
     with made.inside() as home:
         running = home.begin("down", "--yes")
-        assert wait_for(lambda: is_leaving(made), timeout_s=60)
+        assert wait_for(made.is_leaving, timeout_s=60)
         kill(running)
 
     made.must("down", "--yes")
@@ -157,8 +156,3 @@ def test_three_servers_are_made_one_after_the_other(made: Machines) -> None:
 def kill(running: Running) -> None:
     running.kill()
     running.communicate()
-
-
-def is_leaving(made: Machines) -> bool:
-    file = made.home.paths.lab("lab") / "lab.json"
-    return bool(json.loads(file.read_text())["leaving"])

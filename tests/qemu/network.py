@@ -45,10 +45,12 @@ class Network:
             f"tuntap add dev {machine} mode tap",
             f"link set {machine} master {BRIDGE} up",
         )
-        # All machines have the same one unless they are told.
-        mac = f"52:54:00:58:00:{number:02x}"
         return uplinks.bridged(
-            str(SUBNET[10 + number]), tap=machine, mac=mac, namespace=self.name, gateway=GATEWAY
+            str(SUBNET[10 + number]),
+            tap=machine,
+            mac=uplinks.mac(number),
+            namespace=self.name,
+            gateway=GATEWAY,
         )
 
     def command(self, argv: Sequence[str]) -> list[str]:

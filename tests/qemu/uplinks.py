@@ -78,6 +78,11 @@ def bridged(address: str, *, tap: str, mac: str, namespace: str, gateway: str) -
     )
 
 
+def mac(number: int) -> str:
+    """Return an address for the machine's card: all have the same one unless they are told."""
+    return f"52:54:00:58:00:{number:02x}"
+
+
 def configuration(address: str, *, gateway: str) -> str:
     """Configure a way out, so that it is the missing network that keeps packets in."""
     return f"""\
