@@ -2,10 +2,10 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -143,7 +143,9 @@ def play(choice: Choice, variant: str, store: "Store", paths: "Paths", options: 
     how = playing.Playing(store, progress)
     with Shown(choice, planned, options, paths) as shown:
         shown.leave_out_what_cannot_be_shown(variant)
-        series.Series(choice.place, how, estimates, shown.tell, budget, options.retry).play(planned)
+        series.Series(
+            choice.place, how, estimates, shown.tell, budget, options.retry, shown.arrive
+        ).play(planned)
     with progress.task("Writing the reports"):
         write_pages(shown.cases, paths)
     shown.conclude(store)
@@ -162,6 +164,11 @@ class Shown:
     options: Options
     paths: "Paths"
     cases: "list[Case]" = field(default_factory=list)
+
+    def arrive(self, about: Mapping[str, Any]) -> None:
+        """Say before the first case where all of them are played."""
+        if not self.options.json:
+            _output.show(where(self.choice.place, about))
 
     def tell(self, case: "Case") -> None:
         last = self.cases[-1] if self.cases else None
@@ -240,6 +247,12 @@ class Shown:
         told = [(run.name, variant.name) for run in self.planned for variant in run.variants]
         told += [(case.scenario, case.variant) for case in self.cases]
         return max(len(name) for name, _ in told), max(len(name) for _, name in told)
+
+
+def where(place: "Place", about: Mapping[str, Any]) -> str:
+    """Return in a line on what, and at what pace, all is played."""
+    lab = f", lab {about['lab']}" if about.get("lab") else ""
+    return f"{place.name}, {about['distribution']} {about['version']}{lab}, {place.clock} clock"
 
 
 def is_on_github() -> bool:

@@ -9,7 +9,7 @@ nothing. A variant that proved nothing is played once more only if that fits, to
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -24,6 +24,7 @@ from lab.stages.play import Judged, Playing
 from lab.store import Run
 
 Tell = Callable[[Case], None]
+Arrive = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,9 @@ def plan(
 class Series:
     """Runs in one place, with one budget or none.
 
-    `tell` gets a case for each variant of each run as soon as it is known. `playing` says how
-    runs are played and where they are kept.
+    `tell` gets a case for each variant of each run as soon as it is known, and `arrive` once what
+    is known of the place when it was entered. `playing` says how runs are played and where they
+    are kept.
     """
 
     place: Place
@@ -91,10 +93,11 @@ class Series:
     tell: Tell
     budget: Budget | None = None
     retry: bool = True
+    arrive: Arrive = lambda _about: None
 
     def play(self, planned: Sequence[Planned]) -> None:
         """Play all that fits. Raises Interrupted, and LabError when the place cannot be entered."""
-        with _Entered(self.place) as entered:
+        with _Entered(self.place, self.arrive) as entered:
             for each in planned:
                 # Anew: its first round tells more than what the plan was made from.
                 expected_s = self.estimates.seconds(each.loaded.scenario, each.variants)
@@ -180,15 +183,17 @@ class _Told:
 class _Entered:
     """A place that is entered when it is first needed, and can be left to be entered anew."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, arrive: Arrive) -> None:
         self.ever = False
-        self._place = place
+        self._place, self._arrive = place, arrive
         self._open = ExitStack()
         self._ground: Ground | None = None
 
     def ground(self) -> Ground:
         if self._ground is None:
             self._ground = self._open.enter_context(self._place.enter())
+            if not self.ever:
+                self._arrive(self._ground.about)
             self.ever = True
         return self._ground
 
