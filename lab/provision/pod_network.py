@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from lab.errors import RequestRefused
+from lab.errors import ClusterError
 from lab.kube import apply, manifests
 from lab.kube.client import Client
 from lab.machines.topology import CLUSTER_DNS, Node
@@ -73,7 +73,7 @@ def wait_for_network(
         with ThreadPoolExecutor(max_workers=len(nodes)) as pool:
             asked = pool.map(lambda node: _ask(client, node.name, targets), nodes)
             for number, (node, answers) in enumerate(zip(nodes, asked, strict=True), start=1):
-                findings += judge_answers(node.name, answers, addresses, service)
+                findings += judge(node.name, answers, addresses, service)
                 advance(number, len(nodes), f"asked from {node.name}")
         return Missing(tuple(findings), between=True, unreached=_unreached(findings))
 
@@ -87,6 +87,15 @@ def remove_probes(client: Client) -> None:
 
 def _remove_pods(client: Client) -> None:
     client.delete(f"{NAMESPACE}/pods", labelSelector="app=lab-probe", gracePeriodSeconds="0")
+
+
+def judge(
+    asker: str, answers: dict[str, Any] | ClusterError, addresses: dict[str, str], service: str
+) -> list[str]:
+    """Return what `asker`'s pod did not reach, or that nobody could ask it."""
+    if isinstance(answers, ClusterError):
+        return [f"{asker} cannot be asked what its pods reach: {answers.message}"]
+    return judge_answers(asker, answers, addresses, service)
 
 
 def judge_answers(
@@ -147,12 +156,17 @@ def _targets(addresses: dict[str, str], service: str) -> list[str]:
     return [_url(address) for address in (*addresses.values(), service)]
 
 
-def _ask(client: Client, node_name: str, urls: list[str]) -> dict[str, Any]:
+def _ask(client: Client, node_name: str, urls: list[str]) -> dict[str, Any] | ClusterError:
+    """Ask a node's pod by way of the API server, which has to reach it for that.
+
+    Where nothing gets through to the pod the request never ends: that is no word against the API,
+    which has just listed the pods.
+    """
     path = f"{NAMESPACE}/pods/lab-probe-{node_name}:{PROBE_PORT}/proxy/check"
     try:
         content = client.text(path, [*(("url", url) for url in urls), ("dns", _dns_target())])
-    except RequestRefused as exc:
-        return {url: {"ok": False, "error": exc.message} for url in urls}
+    except ClusterError as exc:
+        return exc
     answers: dict[str, Any] = json.loads(content)
     return answers
 

@@ -346,6 +346,22 @@ def test_pods_that_no_other_node_reaches_tell_of_the_way_between_nodes(
         assert remedy in (failure.hint or "")
 
 
+def test_a_pod_that_the_api_server_gets_no_word_from_tells_nothing_against_the_api() -> None:
+    class Dropped(Api):
+        def text(self, path: str, query: Sequence[tuple[str, str]]) -> str:
+            if "lab-probe-n2" in path:
+                raise ClusterUnreachable("the API server at A does not answer (Read timed out.)")
+            return super().text(path, query)
+
+    whole = cluster(count=2)
+
+    failure = failure_of_network(Dropped(whole.nodes, whole.pods, cut=["10.42.2.5"]), count=2)
+
+    told = failure.message.splitlines()
+    assert "pods on n1 do not reach those on n2, though both nodes are Ready" in told[0]
+    assert told[1:] == ["    n1 cannot reach http://10.42.2.5:8080/name (n2): timed out"]
+
+
 def test_names_that_do_not_resolve_are_not_blamed_on_the_way_between_nodes() -> None:
     failure = failure_of_network(cluster(K3S, resolves=False))
 
