@@ -25,7 +25,7 @@ PARTS = (
     "twin",
 )
 # Changed since they were last seen to pass: run when named, and in turn again once that was seen.
-WAITING = ("failures", "kind", "own-hosts", "own-nodes")
+WAITING = ("failures", "kind", "own-hosts")
 # Where tests that need a real PostgreSQL are many, and the part they then belong to.
 OF_ROOMS = {"chirps": "service", "goose": "migrations", "twin": "twin"}
 

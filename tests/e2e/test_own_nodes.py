@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.bare import Machines, machines
 from tests.e2e.home import Home, Running, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.rotating("own-nodes"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.rotating("own-nodes"), pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
