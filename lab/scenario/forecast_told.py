@@ -54,7 +54,7 @@ class Told:
 
     def baseline_s(self, usual: float) -> float:
         """Return how long traffic runs before the first fault: as the stage has it, or as usual."""
-        return _number({"baseline_s": usual} | _mapping(self.run, "facts"), "baseline_s")
+        return _number({"baseline_s": usual, **_mapping(self.run, "facts")}, "baseline_s")
 
     def count(self, name: str) -> int:
         value = self.number(name)
