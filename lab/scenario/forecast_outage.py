@@ -120,8 +120,8 @@ def all_are_taken_out(*, wait_s: float, look_s: float) -> Foresee:
         undone = told.pace.commit_s + SEEN_S + wait_s + deadline_s + LATE_S
         back = undone + SEEN_S + look_s + told.pace.start_s
         return Forecast(
-            f"{new:.0f} new connections/s and no pod is ready, {probes_s:g} s of probes after the"
-            f" commit and beyond the progress deadline of {deadline_s:g} s",
+            f"{new:.0f} new connections/s find no pod ready, from {probes_s:g} s of probes after the"
+            f" commit until after the progress deadline of {deadline_s:g} s",
             drawn(((out, new), (max(out, back), 0.0))),
         )
 

@@ -133,7 +133,8 @@ def _rolled_out_from(told: Told, pause_s: float) -> float:
 
 
 def _source(asked: float, endpoints: Collection[str], rule: Rule, release: str) -> str:
+    to = "1 endpoint" if len(endpoints) == 1 else f"{len(endpoints)} endpoints"
     return (
-        f"{asked:.0f} requests/s to {len(endpoints)} endpoints x share of {release} pods,"
+        f"{asked:.0f} requests/s to {to} x share of {release} pods,"
         f" {rule.surge or rule.unavailable} of {rule.replicas} replaced every {rule.each_s:g} s"
     )

@@ -27,8 +27,8 @@ def ghosts_write(*, every_s: float) -> Foresee:
         lives = rolled(rule, serving(rule, "old"), "new", begin=begin)
         dropped = ended(lives, "old") + told.number("grace_s") + SEEN_S
         return _flat(
-            f"pods that are given up after {given_up:g} s write a row every {every_s:g} s"
-            f" into a column that is dropped after about {dropped:.0f} s",
+            f"pods that are given up after {given_up:g} s go on writing a row every {every_s:g} s,"
+            f" and their column is dropped after about {dropped:.0f} s",
             dropped,
         )
 

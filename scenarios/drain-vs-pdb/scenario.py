@@ -19,6 +19,7 @@ from lab.scenario.checks_drain import (
     refused_as_the_budget_says,
 )
 from lab.scenario.drains import has_ended
+from lab.scenario.forecast import nobody
 from lab.scenario.forecast_unseen import the_budget_refuses
 from lab.scenario.model import Load, Role, Scenario, Start, Step, Variant
 from lab.scenario.nodes import clean_traffic_and_a_pod_on, has_an_unwell_pod
@@ -127,6 +128,7 @@ careless_with_an_unwell_pod = Variant(
     checks=(nothing_moves, it_gives_up),
     because=(nobody_notices,),
     predicted=Outcome.REPRODUCED,
+    foresee=nobody,
 )
 
 # The same budget with the other policy: that alone lets the node be emptied.
@@ -138,6 +140,7 @@ control_with_an_unwell_pod = Variant(
     checks=(nothing_moves, it_gives_up),
     because=(it_is_emptied, nobody_notices),
     predicted=Outcome.NOT_REPRODUCED,
+    foresee=nobody,
 )
 
 careful_with_an_unwell_pod = Variant(
@@ -153,6 +156,7 @@ careful_with_an_unwell_pod = Variant(
         no_write_is_lost(),
     ),
     predicted=Outcome.PREVENTED,
+    foresee=nobody,
 )
 
 scenario = Scenario(

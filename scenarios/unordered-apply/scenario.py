@@ -205,6 +205,7 @@ careful_without_patience = Variant(
     checks=(nobody_notices, never_restarted("v2")),
     because=(restarted("v2", at_least=1),),
     predicted=Outcome.NOT_PREVENTED,
+    foresee=nobody,
 )
 
 
