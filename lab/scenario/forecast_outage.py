@@ -41,8 +41,8 @@ def stand_still(endpoints: Collection[str], *, session_s: float, lead_s: float) 
         queued = SESSION_S + SEEN_S + lead_s + told.pace.commit_s
         in_time = max(queued, SESSION_S + session_s - timeout_s)
         return Forecast(
-            f"{asked:.0f} requests/s wait for a session of {session_s:g} s, and none that is due"
-            f" in its last {timeout_s:g} s, as long as clients wait",
+            f"{asked:.0f} requests/s wait for a session of {session_s:g} s, in vain until"
+            f" its last {timeout_s:g} s",
             drawn(((queued, asked), (in_time, 0.0))),
         )
 
@@ -103,10 +103,10 @@ def the_database_takes_its_own(endpoints: Collection[str], *, away_s: float) -> 
     return foresee
 
 
-def all_are_taken_out(*, wait_s: float, look_s: float) -> Foresee:
+def all_are_taken_out(*, later_s: float, look_s: float) -> Foresee:
     """No new connection is served from when all pods have seen a schema that is not theirs.
 
-    The migration is the first fault; `wait_s` after it a rollout begins that cannot succeed,
+    The migration is the first fault; `later_s` after it a rollout begins that cannot succeed,
     and is taken back when its progress deadline is exceeded. `look_s` after that pods are rolled
     out that ask for less. Kept connections stay with pods that are out.
     https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#failed-deployment
@@ -117,11 +117,11 @@ def all_are_taken_out(*, wait_s: float, look_s: float) -> Foresee:
         deadline_s, probes_s = told.number("progress_deadline_s"), told.unready_after_s()
         new = told.load("rate") * (1 - told.load("keepalive_share"))
         out = told.pace.commit_s + GATE_LOOKS_S / 2 + SERVICE_LOOKS_S / 2 + probes_s
-        undone = told.pace.commit_s + SEEN_S + wait_s + deadline_s + LATE_S
+        undone = told.pace.commit_s + SEEN_S + later_s + deadline_s + LATE_S
         back = undone + SEEN_S + look_s + told.pace.start_s
         return Forecast(
-            f"{new:.0f} new connections/s find no pod ready, from {probes_s:g} s of probes after the"
-            f" commit until after the progress deadline of {deadline_s:g} s",
+            f"{new:.0f} new connections/s find no pod ready after {probes_s:g} s of probes,"
+            f" and beyond the deadline of {deadline_s:g} s",
             drawn(((out, new), (max(out, back), 0.0))),
         )
 
@@ -141,10 +141,9 @@ def nobody_is_there(*, migrate_s: float, statement_s: float, backs_off: bool) ->
         asked = told.load("rate")
         commit = migrate_s + told.pace.commit_s + statement_s
         ready = (_first_try_after(commit) if backs_off else commit) + told.pace.start_s
-        way = "the back-off after it" if backs_off else "its commit"
+        way = "and the back-off after it are over" if backs_off else "has committed"
         return Forecast(
-            f"all {asked:g} requests/s: no pod serves before a migration of {statement_s:g} s and"
-            f" {way}",
+            f"all {asked:g} requests/s until a migration of {statement_s:g} s {way}",
             drawn(((-told.baseline_s(BASELINE_S), asked), (ready, 0.0))),
         )
 

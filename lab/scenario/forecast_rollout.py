@@ -64,7 +64,7 @@ def new_pods_fail_until_undone(endpoints: Collection[str], *, look_s: float) -> 
         lives = rolled(rule, serving(rule, OLD), NEW, begin=SEEN_S)
         back = rolled(rule, lives, OLD, begin=ended(lives, OLD) + look_s)
         failing = between(_met(told, back, NEW, rule), 0.0, ended(back, NEW) + rule.end_s)
-        source = f"{_source(asked, endpoints, rule, NEW)}, undone {look_s:g} s after the last"
+        source = f"{_source(asked, endpoints, rule, NEW)}, then undone"
         return Forecast(source, drawn(times(failing, asked)))
 
     return foresee
@@ -87,7 +87,7 @@ def undone_on_a_new_schema(
         back_s = ended(lives, NEW) + rule.end_s + SEEN_S + look_s + told.pace.commit_s
         failing = between(_met(told, lives, OLD, rule), told.pace.commit_s, back_s)
         by_itself = _failing_by_itself(told, lives, rule, bug)
-        source = f"{_source(asked, endpoints, rule, OLD)}, and all after the undo until it is back"
+        source = f"{_source(asked, endpoints, rule, OLD)}, then undone"
         return Forecast(source, drawn(added(times(failing, asked), by_itself)))
 
     return foresee

@@ -10,6 +10,7 @@ take. They are rounded from runs on six nodes and on the twin.
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import wraps
+from math import inf
 from typing import Any
 
 from lab.scenario.events import Event
@@ -110,6 +111,8 @@ def _mapping(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _number(given: object, name: str) -> float:
     found = given.get(name) if isinstance(given, Mapping) else None
-    if isinstance(found, bool) or not isinstance(found, int | float) or found < 0:
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        raise Untold(name)
+    if not 0 <= found < inf:
         raise Untold(name)
     return found

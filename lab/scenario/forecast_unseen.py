@@ -9,7 +9,7 @@ from lab.scenario.forecast_pods import ended, rolled, rule_of, serving
 from lab.scenario.forecast_told import SEEN_S, Told, foretold
 
 
-def ghosts_write(*, every_s: float) -> Foresee:
+def ghosts_write() -> Foresee:
     """Nobody who asks notices: rows that pods of a lost node go on writing are lost.
 
     The node is the first fault. It counts as lost after node-monitor-grace-period, its pods are
@@ -26,11 +26,8 @@ def ghosts_write(*, every_s: float) -> Foresee:
         begin = given_up + rule.start_s + SEEN_S
         lives = rolled(rule, serving(rule, "old"), "new", begin=begin)
         dropped = ended(lives, "old") + told.number("grace_s") + SEEN_S
-        return _flat(
-            f"pods that are given up after {given_up:g} s go on writing a row every {every_s:g} s,"
-            f" and their column is dropped after about {dropped:.0f} s",
-            dropped,
-        )
+        gone = f"when their column goes, at {dropped:.0f} s"
+        return _flat(f"pods given up after {given_up:g} s write on {gone}", dropped)
 
     return foresee
 
@@ -45,9 +42,8 @@ def the_budget_refuses(*, patience_s: float) -> Foresee:
     def foresee(told: Told) -> Forecast:
         pods, kept = told.count("replicas"), told.count("desired_healthy")
         spare = max(0, pods - kept)
-        outcome = f"for {patience_s:g} s each eviction is refused" if not spare else "all may go"
         source = f"{pods} healthy pods - {kept} that the budget wants = {spare} that may go"
-        return _flat(f"{source}, {outcome}", patience_s if not spare else 0.0)
+        return _flat(source, patience_s if not spare else 0.0)
 
     return foresee
 
@@ -60,7 +56,7 @@ def the_data_is_changed_twice() -> Foresee:
         rule = rule_of(told)
         lives = rolled(rule, serving(rule, "old"), "new", begin=SEEN_S)
         at_once = rule.surge + rule.unavailable
-        what = f"{at_once} pods at a time start and migrate, and it is the data that is wrong"
+        what = f"{at_once} pods migrate at a time, and it is the data that is wrong"
         return _flat(what, ended(lives, "old"))
 
     return foresee

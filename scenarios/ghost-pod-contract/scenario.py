@@ -101,7 +101,7 @@ careless = Variant(
     timeline=(*losing_a_node, *rolling_out, *dropping_the_column),
     invariants=asked_of_the_data,
     checks=(*as_the_timers_say, *the_dead_write, nobody_notices),
-    foresee=ghosts_write(every_s=EVERY_S),
+    foresee=ghosts_write(),
 )
 
 QUESTION = ("can-i-contract", "--track", TRACK, "--to", str(CONTRACT), "--quiet-for", "1")
@@ -174,7 +174,7 @@ careful_without_fence = Variant(
     checks=(nobody_is_left,),
     because=(who_asks_is_refused, they_live_on),
     predicted=Outcome.NOT_PREVENTED,
-    foresee=ghosts_write(every_s=EVERY_S),
+    foresee=ghosts_write(),
 )
 
 scenario = Scenario(

@@ -101,7 +101,7 @@ careless = Variant(
     timeline=then_ask_less(EQUAL),
     checks=nobody_is_served_and_undo_changes_nothing,
     cause_gone=injected(ask_less),
-    foresee=all_are_taken_out(wait_s=10, look_s=10),
+    foresee=all_are_taken_out(later_s=10, look_s=10),
 )
 
 nobody_notices = no_failures(rate_below=0.002)
@@ -140,7 +140,7 @@ careful_with_equality = Variant(
     checks=(nobody_notices, never_fewer_ready_than_allowed()),
     because=(it_begins_with_the_commit,),
     predicted=Outcome.NOT_PREVENTED,
-    foresee=all_are_taken_out(wait_s=10, look_s=10),
+    foresee=all_are_taken_out(later_s=10, look_s=10),
 )
 
 scenario = Scenario(

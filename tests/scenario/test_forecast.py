@@ -51,6 +51,8 @@ def test_old_pods_fail_from_the_commit_until_the_last_has_ended():
         {"max_surge": 0},
         {"min_ready_s": True},
         {"pre_stop_s": -1},
+        {"replicas": float("nan")},
+        {"min_ready_s": float("inf")},
     ],
 )
 def test_what_is_not_configured_foretells_nothing(spoilt):

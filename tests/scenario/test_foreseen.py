@@ -252,6 +252,9 @@ def test_on_a_first_install_nobody_is_served_until_the_backoff_ends():
     assert waits.points[-1][0] == pytest.approx(50, abs=2)
     assert backs_off.points[-1][0] == pytest.approx(78, abs=3)
     assert foreseen("unordered-apply", "careless-exit").total == 0
+    # Traffic runs for twenty seconds before anything is done, and on the twin for five.
+    assert backs_off.points[0] == (-20, 60)
+    assert foreseen("unordered-apply", "fresh-exit", baseline_s=5).points[0] == (-5, 60)
 
 
 def test_a_strict_check_takes_everybody_out_until_pods_ask_for_less():
@@ -364,7 +367,7 @@ def test_a_race_at_boot_damages_the_data_and_fails_nobody():
     found = foreseen("boot-race-double-apply", max_surge=2)
 
     assert found.total == 0
-    assert "2 pods at a time" in found.source
+    assert "2 pods migrate at a time" in found.source
     assert found.points[-1][0] < foreseen("boot-race-double-apply", max_surge=1).points[-1][0]
 
 
