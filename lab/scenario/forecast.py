@@ -4,9 +4,12 @@ A forecast is drawn from what is configured, or from what an earlier run measure
 into the history ahead of the first fault: what is measured can then be seen to grow into it, or
 beside it. Checks predict more sharply, since they may use what was observed of the rollout; they
 cannot be drawn in advance.
+
+Formulae are in `forecast_rollout` (old and new pods beside each other), `forecast_outage` (nobody
+is served for a while) and `forecast_unseen` (what no request tells).
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -40,6 +43,14 @@ class Forecast:
         """Return the failed requests a second that are foreseen at `second`."""
         return next((count for begin, count in reversed(self.points) if begin <= second), 0.0)
 
+    @property
+    def total(self) -> float:
+        """All failed requests that are foreseen; the line ends with its last point."""
+        ends = [second for second, _ in self.points[1:]]
+        return sum(
+            count * (end - begin) for (begin, count), end in zip(self.points, ends, strict=False)
+        )
+
 
 Foresee = Callable[[Event], Forecast | None]
 """From the first line of a history, which tells load and facts; None where they do not tell."""
@@ -48,49 +59,6 @@ Foresee = Callable[[Event], Forecast | None]
 def nobody(_run: Event) -> Forecast:
     """What a careful variant sets out to show."""
     return Forecast("no request should fail", ((0.0, 0.0),))
-
-
-def old_pods_fail(
-    endpoints: Collection[str], *, from_s: float, rollout_s: float, start_s: float
-) -> Foresee:
-    """All requests to `endpoints` fail that meet an old pod, from `from_s` on.
-
-    A rollout begins at `rollout_s` and replaces one pod after the other, as maxSurge 1 and
-    maxUnavailable 0 have it: each new pod takes `start_s` until it is Ready and min_ready_s
-    longer until it is available, and then an old one goes.
-    https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#rolling-update-deployment
-    """
-
-    def foresee(run: Event) -> Forecast | None:
-        pods, hold_s = run["facts"].get("replicas"), run["facts"].get("min_ready_s")
-        asked = rate_to(run, endpoints)
-        if not isinstance(pods, int) or not isinstance(hold_s, int | float) or asked is None:
-            return None
-        points = [(0.0, 0.0), (from_s, asked)]
-        second = rollout_s
-        for gone in range(pods):
-            # The new pod is there before the old one goes.
-            points.append((second + start_s, asked * (pods - gone) / (pods + 1)))
-            second += start_s + hold_s
-            points.append((second, asked * (pods - gone - 1) / pods))
-        return Forecast(
-            f"{asked:.0f} requests/s to {len(endpoints)} endpoints x share of {pods} old pods,"
-            f" one replaced every {start_s + hold_s:g} s",
-            tuple((round(at, 2), round(count, 2)) for at, count in points),
-        )
-
-    return foresee
-
-
-def rate_to(run: Event, endpoints: Collection[str]) -> float | None:
-    """Return how many requests a second were asked for to `endpoints`, None where untold."""
-    load = run["load"]
-    try:
-        mix = load["mix"]
-        share = sum(mix[name] for name in endpoints) / sum(mix.values())
-        return float(load["rate"] * share)
-    except (LookupError, TypeError, ZeroDivisionError):
-        return None
 
 
 def as_before(events: Sequence[Event], run: str) -> Forecast | None:

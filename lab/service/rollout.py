@@ -20,6 +20,11 @@ PROFILE = "lab.local/profile"
 SEED = "lab.local/seed"
 OVERRIDES = "lab.local/overrides"
 VARIABLES = "lab.local/variables"
+PROBED = {
+    "period_seconds": "periodSeconds",
+    "timeout_seconds": "timeoutSeconds",
+    "failure_threshold": "failureThreshold",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ class Configured:
     progress_deadline_s: int
     grace_s: int
     pre_stop_s: int
+    readiness_probe: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +157,13 @@ def read(deployment: Mapping[str, Any]) -> Configured:
         progress_deadline_s=spec["progressDeadlineSeconds"],
         grace_s=pod["terminationGracePeriodSeconds"],
         pre_stop_s=hook.get("sleep", {}).get("seconds", 0),
+        readiness_probe=_probe(pod["containers"][0].get("readinessProbe")),
     )
+
+
+def _probe(told: Mapping[str, Any] | None) -> dict[str, int]:
+    """Return seconds and a count under the names of a profile; empty where nothing is probed."""
+    return {name: told[key] for name, key in PROBED.items() if key in told} if told else {}
 
 
 def resolve(value: int | str, replicas: int, *, up: bool) -> int:

@@ -271,6 +271,7 @@ class ClusterStage:
             "progress_deadline_s": told.progress_deadline_s,
             "grace_s": told.grace_s,
             "pre_stop_s": told.pre_stop_s,
+            "readiness_probe": dict(told.readiness_probe),
             **budget.facts(self.client, told.replicas),
             "seeded_users": int(users),
             "seeded_chirps": int(chirps),

@@ -10,7 +10,7 @@ from lab.twin.deployment import Deployment
 from lab.twin.environment import read_given, variables
 from lab.twin.jobs import arguments, job_name
 from lab.twin.pods import Pod
-from lab.twin.spec import Template, Variables, read_spec
+from lab.twin.spec import Probe, Template, Variables, read_spec
 from lab.twin.world import World, log_name
 
 Told = Mapping[str, Any]
@@ -152,8 +152,20 @@ async def facts(world: World, _told: Told) -> Answer:
         "progress_deadline_s": spec.progress_deadline_s,
         "grace_s": spec.pod.grace_s,
         "pre_stop_s": spec.pod.pre_stop_s,
+        "readiness_probe": _probe(spec.pod.readiness),
         "paused": spec.paused,
         "revision": newest.revision if newest else None,
+    }
+
+
+def _probe(told: Probe | None) -> dict[str, float]:
+    """Return seconds and a count under the names of a profile; empty where nothing is probed."""
+    if told is None:
+        return {}
+    return {
+        "period_seconds": told.period_s,
+        "timeout_seconds": told.timeout_s,
+        "failure_threshold": told.failures,
     }
 
 

@@ -12,6 +12,8 @@ from lab.scenario.baseline import clean_traffic
 from lab.scenario.card import Card, Level
 from lab.scenario.checks import holds, no_failures, no_session_fails, no_write_is_lost
 from lab.scenario.checks_data import exceeds, is_times
+from lab.scenario.forecast import nobody
+from lab.scenario.forecast_unseen import the_data_is_changed_twice
 from lab.scenario.model import Invariant, Load, Role, Scenario, Start, Step, Variant
 from lab.scenario.timeline import after, gone, quiet, rolled_out, seconds_after
 from lab.scenario.verdict import Outcome
@@ -105,6 +107,7 @@ careless = Variant(
     timeline=migrate_at_boot("quota-careless", lock="none"),
     invariants=(recorded_once, granted_once),
     checks=done_to_the_data_again_and_again,
+    foresee=the_data_is_changed_twice(),
 )
 
 careful = Variant(
@@ -138,6 +141,7 @@ control = Variant(
     checks=done_to_the_data_again_and_again,
     because=(holds(nothing_granted),),
     predicted=Outcome.NOT_REPRODUCED,
+    foresee=nobody,
 )
 
 # The careful way without its lock: the file runs as often as before, and is recorded so.
@@ -151,6 +155,7 @@ careful_without_lock = Variant(
     checks=(nobody_notices, holds(recorded_once)),
     because=(exceeds(recorded_once), holds(granted_once)),
     predicted=Outcome.NOT_PREVENTED,
+    foresee=nobody,
 )
 
 # The careful way without the statement that counts: the lock is enough, as long as everybody
@@ -163,6 +168,7 @@ careful_by_lock_alone = Variant(
     invariants=(recorded_once, granted_once),
     checks=(nobody_notices, no_write_is_lost(), holds(recorded_once), holds(granted_once)),
     predicted=Outcome.PREVENTED,
+    foresee=nobody,
 )
 
 scenario = Scenario(

@@ -19,6 +19,8 @@ from lab.scenario.checks_drain import (
     refused_as_the_budget_says,
 )
 from lab.scenario.drains import has_ended
+from lab.scenario.forecast import nobody
+from lab.scenario.forecast_unseen import the_budget_refuses
 from lab.scenario.model import Load, Role, Scenario, Start, Step, Variant
 from lab.scenario.nodes import clean_traffic_and_a_pod_on, has_an_unwell_pod
 from lab.scenario.timeline import after, quiet, seconds_after
@@ -66,6 +68,7 @@ nothing_moves = refused_as_the_budget_says(NODE, at_least=10)
 it_gives_up = never_done(NODE)
 it_is_emptied = done_in_time(NODE, within_s=PATIENCE_S)
 nobody_notices = no_failures(rate_below=0.002)
+as_the_budget_says = the_budget_refuses(patience_s=PATIENCE_S)
 
 careless = Variant(
     name="careless",
@@ -73,6 +76,7 @@ careless = Variant(
     start=all_four_for_ever,
     timeline=emptying_the_node(),
     checks=(nothing_moves, it_gives_up),
+    foresee=as_the_budget_says,
 )
 
 careful = Variant(
@@ -87,6 +91,7 @@ careful = Variant(
         no_session_fails(rate_below=0.05),
         no_write_is_lost(),
     ),
+    foresee=as_the_budget_says,
 )
 
 # The same drain against a budget that has something to give: were this judged "reproduced", it
@@ -99,6 +104,7 @@ control = Variant(
     checks=(nothing_moves, it_gives_up),
     because=(it_is_emptied, nobody_notices),
     predicted=Outcome.NOT_REPRODUCED,
+    foresee=as_the_budget_says,
 )
 
 # The careful way without anything to spare must go red, and for this reason.
@@ -110,6 +116,7 @@ careful_without_spare = Variant(
     checks=(it_is_emptied,),
     because=(nothing_moves,),
     predicted=Outcome.NOT_PREVENTED,
+    foresee=as_the_budget_says,
 )
 
 # The budget is not met any more, so it keeps even the pod that is missing in it.
@@ -121,6 +128,7 @@ careless_with_an_unwell_pod = Variant(
     checks=(nothing_moves, it_gives_up),
     because=(nobody_notices,),
     predicted=Outcome.REPRODUCED,
+    foresee=nobody,
 )
 
 # The same budget with the other policy: that alone lets the node be emptied.
@@ -132,6 +140,7 @@ control_with_an_unwell_pod = Variant(
     checks=(nothing_moves, it_gives_up),
     because=(it_is_emptied, nobody_notices),
     predicted=Outcome.NOT_REPRODUCED,
+    foresee=nobody,
 )
 
 careful_with_an_unwell_pod = Variant(
@@ -147,6 +156,7 @@ careful_with_an_unwell_pod = Variant(
         no_write_is_lost(),
     ),
     predicted=Outcome.PREVENTED,
+    foresee=nobody,
 )
 
 scenario = Scenario(

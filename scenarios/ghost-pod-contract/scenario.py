@@ -19,6 +19,8 @@ from lab.scenario.checks_ghosts import (
     work_is_lost,
 )
 from lab.scenario.checks_nodes import given_up_after_its_toleration, lost_after_its_grace
+from lab.scenario.forecast import nobody
+from lab.scenario.forecast_unseen import ghosts_write
 from lab.scenario.model import Invariant, Load, Role, Scenario, Start, Step, Variant
 from lab.scenario.moments import committed, injected
 from lab.scenario.nodes import are_given_up, clean_traffic_and_a_pod_on, serves_in_full
@@ -99,6 +101,7 @@ careless = Variant(
     timeline=(*losing_a_node, *rolling_out, *dropping_the_column),
     invariants=asked_of_the_data,
     checks=(*as_the_timers_say, *the_dead_write, nobody_notices),
+    foresee=ghosts_write(),
 )
 
 QUESTION = ("can-i-contract", "--track", TRACK, "--to", str(CONTRACT), "--quiet-for", "1")
@@ -152,6 +155,7 @@ control = Variant(
     checks=the_dead_write,
     because=(nobody_is_left, nobody_notices),
     predicted=Outcome.NOT_REPRODUCED,
+    foresee=nobody,
 )
 
 # Asked, refused, and done nevertheless: it must go red because of those who are still there.
@@ -170,6 +174,7 @@ careful_without_fence = Variant(
     checks=(nobody_is_left,),
     because=(who_asks_is_refused, they_live_on),
     predicted=Outcome.NOT_PREVENTED,
+    foresee=ghosts_write(),
 )
 
 scenario = Scenario(

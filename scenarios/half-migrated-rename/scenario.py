@@ -21,7 +21,8 @@ from lab.scenario.checks import (
     readable_through,
     silent_after,
 )
-from lab.scenario.forecast import old_pods_fail
+from lab.scenario.forecast import nobody
+from lab.scenario.forecast_rollout import old_pods_fail
 from lab.scenario.model import CHIRP_ENDPOINTS, Invariant, Load, Role, Scenario, Step, Variant
 from lab.scenario.moments import committed, last_endpoint_gone, last_ready_endpoint_gone
 from lab.scenario.signature import Signature
@@ -62,7 +63,7 @@ careless = Variant(
     timeline=rename_then_roll_out("rename-careless", "v2-naive"),
     checks=the_old_code_fails_until_it_is_gone,
     cause_gone=last_endpoint_gone("v1"),
-    foresee=old_pods_fail(CHIRP_ENDPOINTS, from_s=0.2, rollout_s=2.5, start_s=1.5),
+    foresee=old_pods_fail(CHIRP_ENDPOINTS, pause_s=2),
 )
 
 every_chirp_has_content = Invariant(
@@ -109,6 +110,7 @@ control = Variant(
     checks=the_old_code_fails_until_it_is_gone,
     because=(nobody_notices,),
     predicted=Outcome.NOT_REPRODUCED,
+    foresee=nobody,
 )
 
 # The careful way without its first step must go red, and for this reason: now it is the

@@ -20,6 +20,8 @@ from lab.scenario.checks_reach import (
     nobody_answers,
     stays_at_none,
 )
+from lab.scenario.forecast import nobody
+from lab.scenario.forecast_outage import all_are_taken_out
 from lab.scenario.model import Load, Role, Scenario, Start, Step, Variant
 from lab.scenario.moments import committed, injected
 from lab.scenario.timeline import after, gone, quiet, rolled_out, seconds_after
@@ -99,6 +101,7 @@ careless = Variant(
     timeline=then_ask_less(EQUAL),
     checks=nobody_is_served_and_undo_changes_nothing,
     cause_gone=injected(ask_less),
+    foresee=all_are_taken_out(later_s=10, look_s=10),
 )
 
 nobody_notices = no_failures(rate_below=0.002)
@@ -125,6 +128,7 @@ control = Variant(
     checks=nobody_is_served_and_undo_changes_nothing,
     because=(nobody_notices, never_fewer_ready_than_allowed()),
     predicted=Outcome.NOT_REPRODUCED,
+    foresee=nobody,
 )
 
 # The careful way with the strict question: it goes red, and it does so with the commit.
@@ -136,6 +140,7 @@ careful_with_equality = Variant(
     checks=(nobody_notices, never_fewer_ready_than_allowed()),
     because=(it_begins_with_the_commit,),
     predicted=Outcome.NOT_PREVENTED,
+    foresee=all_are_taken_out(later_s=10, look_s=10),
 )
 
 scenario = Scenario(

@@ -23,6 +23,8 @@ from lab.scenario.checks_queue import (
 )
 from lab.scenario.checks_scope import unharmed
 from lab.scenario.effects import session_gone
+from lab.scenario.forecast import nobody
+from lab.scenario.forecast_outage import held_up, stand_still
 from lab.scenario.model import CHIRP_ENDPOINTS, Load, Role, Scenario, Start, Step, Variant
 from lab.scenario.moments import committed
 from lab.scenario.timeline import after, quiet, seconds_after
@@ -38,7 +40,8 @@ LOCK_TIMEOUT_S = 1
 # `chirps migrate up` waits at random, up to this long, from one try to the next.
 LONGEST_PAUSE_S = 10
 
-evaluation = HoldSession("evaluation", "SELECT count(*) FROM chirps", seconds=20)
+SELECT_S, LEAD_S = 20, 2
+evaluation = HoldSession("evaluation", "SELECT count(*) FROM chirps", seconds=SELECT_S)
 evaluation_ends = session_gone(evaluation.application)
 
 
@@ -46,9 +49,9 @@ def migrate_during_the_evaluation(migration: Migrate) -> tuple[Step, ...]:
     """The SELECT begins, two seconds later the migration."""
     return (
         Step("evaluate", after("baseline"), evaluation),
-        Step("migrate", seconds_after("evaluate", 2), migration, observed_within_s=120),
+        Step("migrate", seconds_after("evaluate", LEAD_S), migration, observed_within_s=120),
         # In the control the migration does not wait, and is over long before.
-        Step("evaluated", seconds_after("evaluate", 22)),
+        Step("evaluated", seconds_after("evaluate", SELECT_S + LEAD_S)),
     )
 
 
@@ -73,6 +76,7 @@ careless = Variant(
     timeline=migrate_during_the_evaluation(Migrate("lock-queue-careless", to=6, release="v1")),
     checks=the_site_stands_still,
     cause_gone=evaluation_ends,
+    foresee=stand_still(DATABASE_ENDPOINTS, session_s=SELECT_S, lead_s=LEAD_S),
 )
 
 nobody_notices = no_failures(rate_below=0.002)
@@ -100,6 +104,7 @@ careful = Variant(
         is_at_the_head(evaluation.application),
         follows(committed(6), evaluation_ends, at_most_s=LONGEST_PAUSE_S + LOCK_TIMEOUT_S + 1),
     ),
+    foresee=held_up(lock_s=LOCK_TIMEOUT_S),
 )
 
 # The same session, and a migration that needs no lock on the table: nobody may notice.
@@ -111,6 +116,7 @@ control = Variant(
     checks=the_site_stands_still,
     because=(nobody_notices,),
     predicted=Outcome.NOT_REPRODUCED,
+    foresee=nobody,
 )
 
 # The careful way without its limit. A pool that gives up after two seconds does not save it.

@@ -24,6 +24,8 @@ from lab.scenario.checks import (
 )
 from lab.scenario.checks_jobs import job_fails, job_succeeds, schema_stays_at
 from lab.scenario.checks_scope import unharmed
+from lab.scenario.forecast import nobody
+from lab.scenario.forecast_rollout import old_pods_fail
 from lab.scenario.model import Invariant, Load, Role, Scenario, Step, Variant
 from lab.scenario.moments import committed, last_endpoint_gone, last_ready_endpoint_gone
 from lab.scenario.signature import Signature
@@ -36,6 +38,7 @@ NOT_NULL_VIOLATION = "23502"
 READS = ("list_chirps", "get_chirp")
 
 old_code_leaves_the_column_out = Signature("v1", NOT_NULL_VIOLATION, ("create_chirp",))
+old_code_cannot_insert = old_pods_fail(("create_chirp",), pause_s=2)
 
 
 def add_then_roll_out(track: str, release: str) -> tuple[Step, ...]:
@@ -66,6 +69,7 @@ careless = Variant(
     timeline=add_then_roll_out("notnull-dropped", "v2-lang"),
     checks=the_old_code_cannot_insert,
     cause_gone=last_endpoint_gone("v1"),
+    foresee=old_code_cannot_insert,
 )
 
 every_chirp_has_a_language = Invariant(
@@ -110,6 +114,7 @@ control = Variant(
     checks=the_old_code_cannot_insert,
     because=(nobody_notices,),
     predicted=Outcome.NOT_REPRODUCED,
+    foresee=nobody,
 )
 
 # The careful way, but the default goes as soon as it has filled the old rows.
@@ -121,6 +126,7 @@ careful_without_default = Variant(
     checks=nobody_notices_and_nothing_is_lost,
     because=(mostly(old_code_leaves_the_column_out, at_least=0.95),),
     predicted=Outcome.NOT_PREVENTED,
+    foresee=old_code_cannot_insert,
 )
 
 # What a pipeline sees: the same files beside the real tables, in a schema with empty ones.
@@ -154,6 +160,7 @@ naive = Variant(
         nobody_notices,
     ),
     predicted=Outcome.REPRODUCED,
+    foresee=nobody,
 )
 
 scenario = Scenario(

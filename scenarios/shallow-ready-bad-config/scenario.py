@@ -24,6 +24,8 @@ from lab.scenario.checks_deploy import (
 )
 from lab.scenario.checks_outage import all_endpoints_stay
 from lab.scenario.checks_scope import unharmed
+from lab.scenario.forecast import nobody
+from lab.scenario.forecast_rollout import new_pods_fail_until_undone
 from lab.scenario.model import CHIRP_ENDPOINTS, Load, Role, Scenario, Step, Variant
 from lab.scenario.moments import first_ready_endpoint, injected, last_ready_endpoint_gone
 from lab.scenario.signature import Signature
@@ -43,6 +45,7 @@ has_to_work_once = {"CHIRPS_READINESS": "latch"}
 
 take_it_back = Undo(to="v1")
 the_new_password_is_wrong = Signature(NEW, INVALID_PASSWORD, NEEDS_DATABASE)
+until_it_is_taken_back = new_pods_fail_until_undone(NEEDS_DATABASE, look_s=10)
 
 
 def deploy(secret: Fault, readiness: dict[str, str]) -> tuple[Step, ...]:
@@ -80,6 +83,7 @@ careless = Variant(
     timeline=deploy(WrongSecret(NEW), checks_nothing),
     checks=a_success_that_serves_nobody,
     cause_gone=last_ready_endpoint_gone(NEW),
+    foresee=until_it_is_taken_back,
 )
 
 the_old_pods_go_on = (
@@ -107,6 +111,7 @@ control = Variant(
     checks=a_success_that_serves_nobody,
     because=(nobody_notices,),
     predicted=Outcome.NOT_REPRODUCED,
+    foresee=nobody,
 )
 
 # All that is careful about it is that a pod has to have worked once.
@@ -117,6 +122,7 @@ careful_without_the_latch = Variant(
     checks=(nobody_notices, all_endpoints_stay(), no_write_is_lost()),
     because=(mostly(the_new_password_is_wrong, at_least=0.95),),
     predicted=Outcome.NOT_PREVENTED,
+    foresee=until_it_is_taken_back,
 )
 
 scenario = Scenario(

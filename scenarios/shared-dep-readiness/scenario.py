@@ -21,6 +21,8 @@ from lab.scenario.checks_outage import (
     turned_away,
 )
 from lab.scenario.checks_scope import unharmed
+from lab.scenario.forecast import nobody
+from lab.scenario.forecast_outage import the_database_takes_all, the_database_takes_its_own
 from lab.scenario.model import (
     CHIRP_ENDPOINTS,
     Load,
@@ -36,6 +38,7 @@ from lab.scenario.verdict import Outcome
 NEEDS_NO_DATABASE = "page"
 NEEDS_DATABASE = (*CHIRP_ENDPOINTS, "create_user", "create_session")
 RECOVERS_WITHIN_S = 3.0
+AWAY_S = 20
 
 # Set here, so that the same probe is asked everywhere and a prediction can be made of it.
 probed = {"readiness_probe": {"period_seconds": 2, "timeout_seconds": 1, "failure_threshold": 3}}
@@ -48,11 +51,14 @@ once_all_is_answered = seconds_after("baseline", 3)
 # Twice as long as the news needs to take every pod out, so that half of it is left to look at.
 the_database_is_away_for_a_while = (
     Step("database away", once_all_is_answered, StopDatabase()),
-    Step("it lasts", seconds_after("database away", 20)),
+    Step("it lasts", seconds_after("database away", AWAY_S)),
     Step("database back", after("it lasts"), StartDatabase()),
     # Recovery is bounded, and whoever looks away before that bound has seen nothing of it.
     Step("watch", seconds_after("database back", RECOVERS_WITHIN_S + 3)),
 )
+
+everybody_fails = the_database_takes_all(NEEDS_DATABASE, away_s=AWAY_S)
+who_needs_it_fails = the_database_takes_its_own(NEEDS_DATABASE, away_s=AWAY_S)
 
 one_broken_thing_becomes_everything = (
     every_pod_leaves(),
@@ -66,6 +72,7 @@ careless = Variant(
     timeline=the_database_is_away_for_a_while,
     checks=one_broken_thing_becomes_everything,
     cause_gone=outage.back(),
+    foresee=everybody_fails,
 )
 
 only_what_needs_it_fails = (
@@ -83,6 +90,7 @@ careful = Variant(
     timeline=the_database_is_away_for_a_while,
     checks=only_what_needs_it_fails,
     cause_gone=outage.back(),
+    foresee=who_needs_it_fails,
 )
 
 # As long, with the careless probe, and the database stays. If this were judged "reproduced",
@@ -93,11 +101,12 @@ control = Variant(
     start=asks_the_database,
     timeline=(
         Step("nothing happens", once_all_is_answered, StartDatabase()),
-        Step("it lasts", seconds_after("nothing happens", 20)),
+        Step("it lasts", seconds_after("nothing happens", AWAY_S)),
     ),
     checks=one_broken_thing_becomes_everything,
     because=(no_failures(rate_below=0.005),),
     predicted=Outcome.NOT_REPRODUCED,
+    foresee=nobody,
 )
 
 # All that is careful about it is the probe.
@@ -109,6 +118,7 @@ careful_with_the_database_in_readiness = Variant(
     checks=only_what_needs_it_fails,
     because=one_broken_thing_becomes_everything,
     predicted=Outcome.NOT_PREVENTED,
+    foresee=everybody_fails,
 )
 
 # A deploy that begins meanwhile: its first pod has never reached the database, so it waits, and
@@ -120,7 +130,7 @@ careful_with_a_rollout_meanwhile = Variant(
     timeline=(
         Step("database away", once_all_is_answered, StopDatabase()),
         Step("roll out", seconds_after("database away", 4), SetImage("v1b")),
-        Step("it lasts", seconds_after("database away", 20)),
+        Step("it lasts", seconds_after("database away", AWAY_S)),
         Step("database back", after("it lasts"), StartDatabase()),
         Step("rolled out", rolled_out("v1b")),
         Step("old pods gone", gone("v1")),
@@ -128,6 +138,7 @@ careful_with_a_rollout_meanwhile = Variant(
     checks=only_what_needs_it_fails,
     cause_gone=outage.back(),
     predicted=Outcome.PREVENTED,
+    foresee=who_needs_it_fails,
 )
 
 scenario = Scenario(

@@ -24,6 +24,7 @@ from lab.scenario.checks_reading import cannot_be_read
 from lab.scenario.checks_scope import ends_soon_after, only
 from lab.scenario.checks_share import Span, gets_worse, share_fails
 from lab.scenario.effects import took_effect
+from lab.scenario.forecast_rollout import undone, undone_on_a_new_schema
 from lab.scenario.model import CHIRP_ENDPOINTS, Check, Load, Role, Scenario, Step, Variant
 from lab.scenario.moments import (
     committed,
@@ -38,12 +39,18 @@ from lab.scenario.verdict import Outcome
 # PostgreSQL's code for "column does not exist":
 # https://www.postgresql.org/docs/18/errcodes-appendix.html
 UNDEFINED_COLUMN = "42703"
-A_BUG = {"CHIRPS_DEFECT": "post500:0.2"}
+BUG = 0.2
+A_BUG = {"CHIRPS_DEFECT": f"post500:{BUG:g}"}
 
 old_code_misses_its_column = Signature("v1", UNDEFINED_COLUMN, CHIRP_ENDPOINTS)
 
 pause, resume = Pause(), Resume()
 undo_in_vain, undo = Undo(to="v1", refused=True), Undo(to="v1")
+
+the_undo_brings_back_what_fails = undone_on_a_new_schema(
+    CHIRP_ENDPOINTS, pause_s=2, hold_s=6, look_s=10, bug=BUG
+)
+the_undo_ends_the_bug = undone(pause_s=2, hold_s=6, bug=BUG)
 
 
 def its_own_bug(release: str) -> Signature:
@@ -114,6 +121,7 @@ careless = Variant(
     timeline=deploy_undo_and_rename_back("rename-back", "v2-naive"),
     checks=the_undo_makes_it_worse("v2-naive"),
     cause_gone=committed(7),
+    foresee=the_undo_brings_back_what_fails,
 )
 
 # A second column; the new release has the same bug, and writes both.
@@ -123,6 +131,7 @@ careful = Variant(
     timeline=deploy_and_undo(Migrate("rename-careful", to=6, release="v2"), "v2"),
     checks=nothing_but_the_bug("v2"),
     cause_gone=last_endpoint_gone("v2"),
+    foresee=the_undo_ends_the_bug,
 )
 
 # The same commands with a migration that does nothing, and with v1's code as the new release,
@@ -134,6 +143,7 @@ control = Variant(
     checks=the_undo_makes_it_worse("v1b"),
     because=(only(its_own_bug("v1b")),),
     predicted=Outcome.NOT_REPRODUCED,
+    foresee=the_undo_ends_the_bug,
 )
 
 # What is careful about it is that the old column stays. Without that, the undo is the wall.
@@ -144,6 +154,7 @@ careful_with_a_rename = Variant(
     checks=nothing_but_the_bug("v2-naive"),
     because=(mostly(old_code_misses_its_column, at_least=0.95),),
     predicted=Outcome.NOT_PREVENTED,
+    foresee=the_undo_brings_back_what_fails,
 )
 
 # And that the new release goes on writing it. Without that nothing fails after the undo, and
@@ -165,6 +176,7 @@ careful_without_writing_both = Variant(
         never_fewer_ready_than_allowed(),
     ),
     predicted=Outcome.NOT_PREVENTED,
+    foresee=the_undo_ends_the_bug,
 )
 
 scenario = Scenario(

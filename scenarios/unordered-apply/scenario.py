@@ -21,6 +21,9 @@ from lab.scenario.checks_order import follows
 from lab.scenario.checks_pods import never_restarted, restarted, waits_out_the_backoff
 from lab.scenario.checks_progress import is_never_reported_late, is_reported_late
 from lab.scenario.checks_reach import nobody_answers, nobody_is_served
+from lab.scenario.forecast import nobody
+from lab.scenario.forecast_outage import nobody_is_there
+from lab.scenario.forecast_rollout import new_pods_fail
 from lab.scenario.history import History
 from lab.scenario.model import CHIRP_ENDPOINTS, Check, Load, Role, Scenario, Start, Step, Variant
 from lab.scenario.moments import committed, first_ready_endpoint, injected
@@ -35,12 +38,13 @@ UNDEFINED_COLUMN = "42703"
 REPLICAS = 4
 
 # Its first statement takes 40 s and holds no lock: what is waited for is a version.
-TRACK = "unordered"
+TRACK, STATEMENT_S = "unordered", 40
 
 # Nothing says which comes first, and here the Job's pod is the later one. So it ends in the
 # middle of a back-off also where a program takes some seconds to start: whoever exits is
 # tried about 34 and 75 s after the apply, and the Job is done after 47.
-a_little_later = seconds_after("baseline", 6)
+LATER_S = 6
+a_little_later = seconds_after("baseline", LATER_S)
 
 nothing_there = Start(profile={"replicas": 0})
 
@@ -101,6 +105,7 @@ careless = Variant(
     timeline=apply_all("v2", rollout("v2", "off")),
     checks=the_new_code_fails_until_the_commit("v2"),
     cause_gone=committed(6),
+    foresee=new_pods_fail(CHIRP_ENDPOINTS, migrate_s=LATER_S, statement_s=STATEMENT_S),
 )
 
 nobody_notices = no_failures(rate_below=0.002)
@@ -142,6 +147,7 @@ careless_exit = Variant(
     because=(nobody_notices,),
     cause_gone=committed(6),
     predicted=Outcome.REPRODUCED,
+    foresee=nobody,
 )
 
 # The same where nobody else serves: now the back-off is downtime.
@@ -156,6 +162,7 @@ fresh_exit = Variant(
     ),
     cause_gone=committed(6),
     predicted=Outcome.REPRODUCED,
+    foresee=nobody_is_there(migrate_s=LATER_S, statement_s=STATEMENT_S, backs_off=True),
 )
 
 fresh_wait = Variant(
@@ -173,6 +180,7 @@ fresh_wait = Variant(
     ),
     cause_gone=committed(6),
     predicted=Outcome.PREVENTED,
+    foresee=nobody_is_there(migrate_s=LATER_S, statement_s=STATEMENT_S, backs_off=False),
 )
 
 # The same commands and the same migration, but the new release is v1's code under another
@@ -184,6 +192,7 @@ control = Variant(
     checks=the_new_code_fails_until_the_commit("v1b"),
     because=(nobody_notices,),
     predicted=Outcome.NOT_REPRODUCED,
+    foresee=nobody,
 )
 
 # The careful way with less patience than the migration takes: it gives up after ten seconds,
@@ -196,6 +205,7 @@ careful_without_patience = Variant(
     checks=(nobody_notices, never_restarted("v2")),
     because=(restarted("v2", at_least=1),),
     predicted=Outcome.NOT_PREVENTED,
+    foresee=nobody,
 )
 
 

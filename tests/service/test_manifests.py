@@ -8,6 +8,7 @@ import pytest
 from lab.errors import InvalidValue
 from lab.kube import manifests
 from lab.kube.apply import path_of
+from lab.service import rollout
 
 
 def chirps(profile: str = "lab-good", **changes: Any) -> list[dict[str, Any]]:
@@ -130,6 +131,20 @@ def test_policies_of_a_scenario_are_variables_of_the_pod_and_can_be_read_back():
         "CHIRPS_GATE": "wait"
     }
     assert json.loads(told["metadata"]["annotations"]["lab.local/overrides"]) == {"replicas": 0}
+
+
+@pytest.mark.parametrize("profile", ["lab-good", "defaults"])
+def test_how_readiness_is_probed_can_be_read_back_as_the_profile_has_it(profile: str):
+    wanted = manifests.read_values("chirps", profile)["readiness_probe"]
+
+    assert rollout.read(chirps(profile)[-1]).readiness_probe == wanted
+
+
+def test_a_deployment_that_is_not_probed_tells_no_probe():
+    told = chirps()[-1]
+    del told["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]
+
+    assert rollout.read(told).readiness_probe == {}
 
 
 def test_only_variables_of_the_service_can_be_set():

@@ -124,6 +124,7 @@ def configured(**changed: Any) -> Configured:
         "progress_deadline_s": 60,
         "grace_s": 30,
         "pre_stop_s": 5,
+        "readiness_probe": GOOD["readiness_probe"],
     }
     return Configured(**{**told, **changed})
 

@@ -287,6 +287,7 @@ def test_facts_are_what_the_deployment_was_told(twin: Program) -> None:
 
     assert (facts["max_surge"], facts["max_unavailable"]) == (0, 0)  # of no pods
     assert (facts["release"], facts["grace_s"], facts["paused"]) == ("v1", 10, False)
+    assert facts["readiness_probe"] == PROFILE["readiness_probe"]
     twin.do("scale", replicas=6)
     facts = twin.do("facts")
     assert (facts["max_surge"], facts["max_unavailable"], facts["replicas"]) == (2, 1, 6)
