@@ -17,6 +17,7 @@ PARTS = (
     "k3s",
     "kind",
     "migrations",
+    "own-cluster",
     "own-hosts",
     "own-nodes",
     "pages",
@@ -25,7 +26,7 @@ PARTS = (
     "twin",
 )
 # Changed since they were last seen to pass: run when named, and in turn again once that was seen.
-WAITING = ("failures", "kind", "own-hosts")
+WAITING = ("kind",)
 # Where tests that need a real PostgreSQL are many, and the part they then belong to.
 OF_ROOMS = {"chirps": "service", "goose": "migrations", "twin": "twin"}
 
