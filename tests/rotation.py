@@ -30,12 +30,15 @@ WAITING = ("kind",)
 # Where tests that need a real PostgreSQL are many, and the part they then belong to.
 OF_ROOMS = {"chirps": "service", "goose": "migrations", "twin": "twin"}
 
-# Which scenarios take turns on six nodes, and with the twin to agree: those that were seen there.
+# Which scenarios take turns on six nodes, careless and careful, and on the twin in all their forms:
+# those that were seen there.
 SEEN = {
     "boot-race-double-apply": ("sandbox",),
     "ghost-pod-contract": ("sandbox",),
-    "hook-poisoned-rollback": ("sandbox",),
+    "hook-poisoned-rollback": ("sandbox", "twin"),
     "not-null-default-dropped": ("sandbox",),
+    "shallow-ready-bad-config": ("twin",),
+    "shared-dep-readiness": ("twin",),
     "undo-into-the-wall": ("sandbox",),
 }
 
@@ -53,9 +56,9 @@ def by_commit(commit: str, parts: Sequence[str]) -> str:
     return parts[int(commit[:8], 16) % len(parts)]
 
 
-def scenario_in_turn(commit: str) -> str:
-    """Return the name of one that was seen, other than the one that always runs."""
-    return by_commit(commit, sorted(SEEN))
+def scenario_in_turn(commit: str, stage: str) -> str:
+    """Return the name of one that was seen there, other than the one that always runs."""
+    return by_commit(commit, sorted(name for name, stages in SEEN.items() if stage in stages))
 
 
 def commit_of(repository: Path) -> str:

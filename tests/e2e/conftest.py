@@ -1,5 +1,6 @@
 """Fixtures of the real tier: labs in directories of their own, removed whatever happens."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from lab.residue import Difference, Fingerprint, Kind, compare, take_fingerprint
 from lab.residue.names import lab_ids
 from tests.e2e.home import Home
 from tests.e2e.leaks.lab import SearchOnce
+from tests.e2e.twin_user import User
 
 
 @contextmanager
@@ -69,3 +71,13 @@ def home() -> Iterator[Home]:
 def shared_home() -> Iterator[Home]:
     with new_home(searched=True) as home:
         yield home
+
+
+@pytest.fixture
+def user() -> Iterator[User]:
+    # Short, because a socket's path may be no longer than 107 bytes.
+    directory = Path(f"/tmp/twin-{os.getpid()}-{os.urandom(2).hex()}")
+    made = User(directory)
+    yield made
+    made.end()
+    shutil.rmtree(directory, ignore_errors=True)

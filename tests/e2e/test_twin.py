@@ -1,23 +1,20 @@
 """A scenario without nodes: from pip alone, without root or network, and nothing is left of it."""
 
-import os
-import shutil
 import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lab.errors import EXIT_FAILED
-from tests.e2e.home import Done, wait_for
-from tests.e2e.verdicts import Verdicts, prove
+from tests.e2e.home import wait_for
+from tests.e2e.twin_user import ROOT, User, mentions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+in_turn = pytest.mark.rotating("twin")
 
-ROOT = Path(__file__).parents[2]
 QUICK = ROOT / "tests/e2e/service/scenarios"
 NAME = "half-migrated-rename"
 # Sees no network but loopback, and is nobody who may anything.
@@ -25,95 +22,6 @@ ALONE = (
     *("unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh"),
     *("unshare", "--user", "--map-user=1000", "--map-group=1000"),
 )
-
-
-class User:
-    """Somebody with directories of their own, whose paths have a space in them."""
-
-    def __init__(self, directory: Path, *, code: Path = ROOT) -> None:
-        self.directory = directory / "a user"
-        self.temporary = self.directory / "tmp"
-        self.begun: list[subprocess.Popen[str]] = []
-        self.temporary.mkdir(parents=True)
-        for place in (directory, self.directory, self.temporary):
-            place.chmod(0o755)
-        self.environ = {
-            **{k: v for k, v in os.environ.items() if not k.startswith(("LAB_", "XDG_", "PG"))},
-            "HOME": str(self.directory),
-            "XDG_CACHE_HOME": str(self.directory / "cache"),
-            "XDG_DATA_HOME": str(self.directory / "data"),
-            "XDG_STATE_HOME": str(self.directory / "state"),
-            "TMPDIR": str(self.temporary),
-            "PYTHONPATH": str(code),
-        }
-
-    def begin(self, *arguments: str, below: tuple[str, ...] = ()) -> "subprocess.Popen[str]":
-        command = [*below, sys.executable, "-P", "-m", "lab", "scenario", "run", *arguments]
-        running = subprocess.Popen(
-            [*command, "--stage", "twin", "--json"],
-            env=self.environ,
-            cwd=self.directory,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            process_group=0,
-        )
-        self.begun.append(running)
-        return running
-
-    def end(self) -> None:
-        """End what a test that failed left."""
-        for each in self.begun:
-            with each:
-                each.kill()
-
-    def play(self, *arguments: str, below: tuple[str, ...] = ()) -> Done:
-        running = self.begin(*arguments, below=below)
-        out, err = running.communicate(timeout=300)
-        return subprocess.CompletedProcess(arguments, running.returncode, out, err)
-
-    def prove(self, *arguments: str, below: tuple[str, ...] = ()) -> Verdicts:
-        return prove(lambda: self.play(*arguments, below=below))
-
-    @property
-    def workplaces(self) -> list[Path]:
-        """Return what twins have made in the directory for temporary files."""
-        return [
-            path
-            for base in self.temporary.iterdir()
-            for path in base.glob("[!.]*")
-            if path.name != "lock"
-        ]
-
-    @property
-    def processes(self) -> list[int]:
-        """Return the processes that work below this user's directories."""
-        return [
-            pid
-            for pid in map(int, filter(str.isdecimal, (p.name for p in Path("/proc").iterdir())))
-            if mentions(pid, str(self.directory))
-        ]
-
-
-def mentions(pid: int, text: str) -> bool:
-    for name in ("environ", "cmdline"):
-        try:
-            if text.encode() in Path(f"/proc/{pid}/{name}").read_bytes():
-                return True
-        except OSError:
-            continue
-    return False
-
-
-@pytest.fixture
-def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
-    # Short, because a socket's path may be no longer than 107 bytes.
-    directory = Path(f"/tmp/twin-{os.getpid()}-{os.urandom(2).hex()}")
-    made = User(directory)
-    yield made
-    made.end()
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 def test_both_ways_come_as_predicted_without_root_and_network_and_nothing_is_left(
@@ -141,6 +49,7 @@ def test_both_ways_come_as_predicted_without_root_and_network_and_nothing_is_lef
     assert user.processes == []
 
 
+@in_turn
 @pytest.mark.parametrize(
     ("variant", "outcome"),
     [("control", "not reproduced"), ("careful-without-expand", "not prevented")],
@@ -153,6 +62,7 @@ def test_a_proof_goes_the_other_way_for_its_own_reason(
     assert (told["outcome"], told["as_predicted"]) == (outcome, True)
 
 
+@in_turn
 def test_two_at_once_do_not_know_of_each_other(user: User) -> None:
     quick = ("quick", "--scenarios", str(QUICK), "--variant", "careful")
     running = [user.begin(*quick) for _ in range(2)]
@@ -164,6 +74,7 @@ def test_two_at_once_do_not_know_of_each_other(user: User) -> None:
     assert user.workplaces == []
 
 
+@in_turn
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_whatever_ends_it_its_processes_end_and_the_next_run_removes_its_directory(
     user: User, number: signal.Signals
@@ -183,6 +94,7 @@ def pods_of(user: User) -> int:
     return sum(mentions(pid, "CHIRPS_POD=chirps-") for pid in user.processes)
 
 
+@in_turn
 def test_it_is_played_from_what_pip_installs(user: User) -> None:
     made = user.directory / "wheel"
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir"]
@@ -195,6 +107,7 @@ def test_it_is_played_from_what_pip_installs(user: User) -> None:
     assert told["careful"]["outcome"] == "prevented"
 
 
+@in_turn
 def test_no_password_is_left_or_shown(user: User) -> None:
     running = user.begin("quick", "--scenarios", str(QUICK), "--variant", "careful")
     assert wait_for(lambda: pods_of(user) >= 4, timeout_s=120, every_s=0.2)
@@ -222,6 +135,7 @@ CRAMPED = (
 )
 
 
+@in_turn
 def test_too_little_room_is_told_before_anything_is_started(user: User) -> None:
     small = user.directory / "small"
     small.mkdir()
@@ -235,6 +149,7 @@ def test_too_little_room_is_told_before_anything_is_started(user: User) -> None:
     assert user.workplaces == []
 
 
+@in_turn
 def test_a_directory_with_too_little_room_is_passed_over(user: User) -> None:
     small = user.directory / "small"
     small.mkdir()

@@ -11,7 +11,7 @@ from tests.e2e.verdicts import Verdicts, essence
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parents[3]
-NAME = rotation.scenario_in_turn(rotation.commit_of(ROOT))
+NAME = rotation.scenario_in_turn(rotation.commit_of(ROOT), "sandbox")
 
 
 @pytest.fixture(scope="module")
