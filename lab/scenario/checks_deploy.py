@@ -16,6 +16,10 @@ LATE_S = 5.0
 """Until the new ReplicaSet has its pod, the deadline begins anew; and it is looked at now and
 then only."""
 FEWEST = 50
+LEARNED_S = 2.0
+"""Until each node's kube-proxy sends nobody to an endpoint any more that is not ready: it takes in
+changes once a second at most, and one round may have just begun (minSyncPeriod,
+https://kubernetes.io/docs/reference/config-api/kube-proxy-config.v1alpha1/)."""
 
 
 def rollout_ended(release: str, *, within_s: float = 180) -> Condition:
@@ -126,7 +130,8 @@ def fails_everywhere(signature: Signature, *, gone: str, until: Moment) -> Check
     name = f"everything fails once {gone} is gone"
 
     def judge(history: History) -> CheckResult:
-        window = Window(_without(history, gone), until.at(history))
+        learned = _without(history, gone) + round(LEARNED_S * NS)
+        window = Window(learned, until.at(history))
         due = [
             each
             for each in traffic.requests(history, window)
@@ -140,8 +145,8 @@ def fails_everywhere(signature: Signature, *, gone: str, until: Moment) -> Check
             f" {signature.label}",
             predicted=1,
             measured=share,
-            formula=f"failures with the signature / requests, from the last ready endpoint of"
-            f" {gone} to {until.sentence}",
+            formula=f"failures with the signature / requests, from {LEARNED_S:g} s after the last"
+            f" ready endpoint of {gone} to {until.sentence}",
             tolerance="none",
             detail=f"{len(due)} requests",
         )

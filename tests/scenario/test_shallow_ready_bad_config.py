@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import pytest
+
 from lab import content
 from lab.scenario import loader
 from lab.scenario.events import NS
@@ -110,6 +112,21 @@ def test_a_success_that_serves_nobody_is_reproduced():
     found = verdict("careless", replaced(), wrong_password)
 
     assert found.outcome is Outcome.REPRODUCED, found.reasons
+
+
+@pytest.mark.parametrize(
+    ("seconds", "outcome"), [(1.5, Outcome.REPRODUCED), (3.5, Outcome.NOT_REPRODUCED)]
+)
+def test_nodes_that_still_lead_to_an_old_pod_have_the_time_that_learning_takes(
+    seconds: float, outcome: Outcome
+):
+    last_gone = FIRST + 7
+
+    def fails(at: float, release: str, endpoint: str) -> str | None:
+        still_led = last_gone <= at < last_gone + seconds
+        return None if still_led else wrong_password(at, release, endpoint)
+
+    assert verdict("careless", replaced(), fails).outcome is outcome
 
 
 def test_another_sqlstate_is_another_failure():
