@@ -31,7 +31,7 @@ def describe_machine() -> dict[str, str]:
         "memory": f"{memory_kib((proc / 'meminfo').read_text()) / 2**20:.0f} GiB",
         "kernel": f"{platform.system()} {platform.release()}",
         "cgroups": "v2" if cgroups.is_unified() else "v1",
-        "init": (proc / "1/comm").read_text().strip(),
+        "systemd": "yes" if (proc / "1/comm").read_text().strip() == "systemd" else "no",
     }
 
 

@@ -34,12 +34,15 @@ OF_ROOMS = {"chirps": "service", "goose": "migrations", "twin": "twin"}
 # those that were seen there.
 SEEN = {
     "boot-race-double-apply": ("sandbox",),
+    "drain-vs-pdb": ("sandbox",),
     "ghost-pod-contract": ("sandbox",),
     "hook-poisoned-rollback": ("sandbox", "twin"),
+    "lock-queue": ("sandbox",),
     "not-null-default-dropped": ("sandbox",),
-    "shallow-ready-bad-config": ("twin",),
-    "shared-dep-readiness": ("twin",),
+    "shallow-ready-bad-config": ("sandbox", "twin"),
+    "shared-dep-readiness": ("sandbox", "twin"),
     "undo-into-the-wall": ("sandbox",),
+    "unordered-apply": ("sandbox",),
 }
 
 
