@@ -33,12 +33,12 @@ OF_ROOMS = {"chirps": "service", "goose": "migrations", "twin": "twin"}
 # Which scenarios take turns on six nodes, careless and careful, and on the twin in all their forms:
 # those that were seen there.
 SEEN = {
-    "boot-race-double-apply": ("sandbox",),
+    "boot-race-double-apply": ("sandbox", "twin"),
     "drain-vs-pdb": ("sandbox",),
     "ghost-pod-contract": ("sandbox",),
     "hook-poisoned-rollback": ("sandbox", "twin"),
-    "lock-queue": ("sandbox",),
-    "not-null-default-dropped": ("sandbox",),
+    "lock-queue": ("sandbox", "twin"),
+    "not-null-default-dropped": ("sandbox", "twin"),
     "shallow-ready-bad-config": ("sandbox", "twin"),
     "shared-dep-readiness": ("sandbox", "twin"),
     "undo-into-the-wall": ("sandbox",),
