@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from benchmarks.agreement import essence
 from lab.errors import EXIT_INVALID
 from tests.e2e.home import Done
 
@@ -34,12 +35,6 @@ def was_late(done: Done) -> bool:
     return all(reason.startswith("the client sent late") for reason in reasons)
 
 
-def essence(verdicts: Verdicts) -> Mapping[str, object]:
-    """By variant, what two stages must agree in: the outcome, and what failed how and where."""
-    return {
-        name: (
-            each["outcome"],
-            {(row["release"], row["sqlstate"], row["endpoint"]) for row in each["signature"]},
-        )
-        for name, each in verdicts.items()
-    }
+def essences(verdicts: Verdicts) -> Mapping[str, object]:
+    """By variant, what two stages must agree in."""
+    return {name: essence(each) for name, each in verdicts.items()}
