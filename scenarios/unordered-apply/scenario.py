@@ -46,6 +46,10 @@ TRACK, STATEMENT_S = "unordered", 40
 LATER_S = 6
 a_little_later = seconds_after("baseline", LATER_S)
 
+# Where v2 serves as soon as the column is there, nothing else takes longer than a request may be
+# in flight, and what comes after that is what "no failure any more" is judged from.
+LOOK_S = 8
+
 nothing_there = Start(profile={"replicas": 0})
 
 # A deadline that is shorter than the migration reports a failure where there is none.
@@ -69,6 +73,7 @@ def apply_all(release: str, rollout: SetImage) -> tuple[Step, ...]:
         Step("migrated", after("migrate")),
         Step("rolled out", rolled_out(release)),
         Step("old pods gone", gone("v1")),
+        Step("look on", seconds_after("old pods gone", LOOK_S)),
     )
 
 
@@ -83,6 +88,7 @@ def install_all(rollout: SetImage) -> tuple[Step, ...]:
         Step("migrate", a_little_later, migration("v2"), observed_within_s=120),
         Step("migrated", after("migrate")),
         Step("rolled out", rolled_out("v2")),
+        Step("look on", seconds_after("rolled out", LOOK_S)),
     )
 
 

@@ -58,6 +58,12 @@ def test_the_newest_run_counts_that_could_be_trusted():
     assert rows(*runs) == ["| s | careless | - | - | reproduced | one stage |"]
 
 
+def test_what_is_rare_on_one_stage_and_not_on_the_other_agrees():
+    (row,) = rows(told("sandbox", a=97, b=3), told("twin", a=99, b=1))
+
+    assert row.endswith("| yes, 2 ways to fail |")
+
+
 def test_where_nothing_fails_that_is_what_they_agree_in():
     (row,) = rows(told("sandbox", "prevented"), told("twin", "prevented"))
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from benchmarks.agreement import essence
+from benchmarks.agreement import agree
 from lab.errors import EXIT_INVALID
 from tests.e2e.home import Done
 
@@ -35,6 +35,9 @@ def was_late(done: Done) -> bool:
     return all(reason.startswith("the client sent late") for reason in reasons)
 
 
-def essences(verdicts: Verdicts) -> Mapping[str, object]:
-    """By variant, what two stages must agree in."""
-    return {name: essence(each) for name, each in verdicts.items()}
+def assert_agree(one: Verdicts, other: Verdicts) -> None:
+    """Two stages say the same of each variant."""
+    assert {name: agree(told, other[name]) for name, told in one.items()} == {
+        "careless": True,
+        "careful": True,
+    }

@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.home import Done
 from tests.e2e.service.conftest import Served
-from tests.e2e.verdicts import essences
+from tests.e2e.verdicts import assert_agree
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
@@ -109,7 +109,7 @@ def test_no_password_stands_in_what_a_run_leaves(served: Served, played: Done) -
 def test_the_twin_agrees_in_outcome_and_signature(
     served: Served, told: dict[str, dict[str, Any]]
 ) -> None:
-    assert essences(served.prove(NAME, "--stage", "twin")) == essences(told)
+    assert_agree(served.prove(NAME, "--stage", "twin"), told)
 
 
 @pytest.mark.parametrize(
