@@ -10,7 +10,9 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from lab.errors import CommandFailed, InvalidValue, MachineError
@@ -25,6 +27,8 @@ NETWORK_VARIABLE = "KIND_EXPERIMENTAL_DOCKER_NETWORK"
 # What a client that was killed had asked for appears some moments later.
 QUIET_S = 0.5
 REMOVED_WITHIN_S = 120.0
+# Where lab's own node image and kind's note their address (entrypoint of kindest/node).
+NOTED = ("/kind/address", "/kind/old-ipv4")
 # As on nodes of the sandbox; 1024 is what every container has.
 SERVER_SHARES = 2048
 
@@ -177,9 +181,28 @@ def _is_quiet(cluster: KindCluster) -> bool:
 
 
 def start(cluster: KindCluster, nodes: Sequence[Node]) -> None:
-    """Start containers that were stopped, the control plane first: the others ask it."""
-    for node in sorted(nodes, key=lambda each: (not each.is_server, each.number)):
+    """Start containers that were stopped, in the order of the addresses they had.
+
+    Docker gives out the lowest address that is free, so that way each gets its own again. With
+    another one the API's certificate and the nodes' ways to each other's pods would be wrong.
+    """
+    had = {node.name: last_address(cluster, node) for node in nodes}
+    for node in sorted(nodes, key=lambda each: (had[each.name], not each.is_server, each.number)):
         docker("start", cluster.container(node))
+
+
+def last_address(cluster: KindCluster, node: Node) -> int:
+    """Return as a number the address that the container noted when it started, 0 without one.
+
+    Docker has forgotten it: who is stopped has none.
+    """
+    with TemporaryDirectory() as place:
+        for noted in NOTED:
+            # A file that is not there fails as any other command does.
+            with suppress(CommandFailed, ValueError):
+                docker("cp", f"{cluster.container(node)}:{noted}", f"{place}/address")
+                return int(IPv4Address(Path(place, "address").read_text().strip()))
+    return 0
 
 
 def stop(cluster: KindCluster, nodes: Sequence[Node]) -> None:

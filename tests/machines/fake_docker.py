@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lab.errors import CommandFailed
 from lab.machines.kind import CLUSTER_LABEL
@@ -18,6 +19,7 @@ class Container:
     labels: dict[str, str] = field(default_factory=dict)
     running: bool = True
     address: str = "172.18.0.2"
+    files: dict[str, str] = field(default_factory=dict)
 
     def passes(self, chosen: str) -> bool:
         kind, _, value = chosen.partition("=")
@@ -72,6 +74,11 @@ class FakeDocker:
                     self.containers[name].running = verb == "start"
             case ["inspect", *names]:
                 return json.dumps([_shown(self.containers[name]) for name in names])
+            case ["cp", source, target]:
+                name, _, path = source.partition(":")
+                if path not in self.containers[name].files:
+                    raise CommandFailed(f"could not find the file {path} in container {name}")
+                Path(target).write_text(self.containers[name].files[path])
             case ["network", "create", _, label, name]:
                 self.networks[name] = label.removeprefix("--label=")
             case ["network", "ls", "--quiet", *rest]:

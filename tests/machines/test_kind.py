@@ -123,13 +123,29 @@ def test_stopped_containers_do_not_count_as_running(with_ours: FakeDocker) -> No
     assert len(OURS.containers()) == 3
 
 
+def started(fake: FakeDocker) -> list[str]:
+    return [words[1] for words in fake.said if words[0] == "start"]
+
+
 def test_the_control_plane_is_started_first(with_ours: FakeDocker) -> None:
     kind.stop(OURS, NODES)
 
     kind.start(OURS, tuple(reversed(NODES)))
 
-    started = [words[1] for words in with_ours.said if words[0] == "start"]
-    assert started == ["lab-demo-control-plane", "lab-demo-worker", "lab-demo-worker2"]
+    assert started(with_ours) == ["lab-demo-control-plane", "lab-demo-worker", "lab-demo-worker2"]
+
+
+@pytest.mark.parametrize("noted", ["/kind/address", "/kind/old-ipv4"])
+def test_containers_are_started_in_the_order_of_their_addresses(
+    with_ours: FakeDocker, noted: str
+) -> None:
+    had = {"control-plane": "172.18.0.10", "worker": "172.18.0.9", "worker2": "172.18.0.2"}
+    for name, address in had.items():
+        with_ours.containers[f"lab-demo-{name}"].files[noted] = f"{address}\n"
+
+    kind.start(OURS, NODES)
+
+    assert started(with_ours) == ["lab-demo-worker2", "lab-demo-worker", "lab-demo-control-plane"]
 
 
 def test_addresses_are_those_on_the_labs_own_network(with_ours: FakeDocker) -> None:
