@@ -1,8 +1,8 @@
 """Nodes that are directories: the stand-in as ordinary processes on loopback."""
 
+import contextlib
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -165,9 +165,27 @@ class Host:
             each.process.kill()
             each.process.wait()
             each.systemd.close()
-        for pid in self.containers:
-            if re.search(r"containerd-shim", command_line(pid)):
+        # Whoever was killed before it noted its container left one that no file tells of.
+        for pid in of_root(self.root):
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+
+def of_root(root: Path) -> list[int]:
+    """Return the processes of the stand-in that have this root in their environment."""
+    return [
+        int(process.name)
+        for process in Path("/proc").glob("[0-9]*")
+        if f"STANDIN_ROOT={root}" in environment_of(process)
+    ]
+
+
+def environment_of(process: Path) -> list[str]:
+    """Return the variables of a process, none of one that is gone or somebody else's."""
+    try:
+        return (process / "environ").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []
 
 
 def command_line(pid: int) -> str:

@@ -82,7 +82,7 @@ func runContainer(c config) {
 	shim := exec.Command("/proc/self/exe", "-namespace", "k8s.io", "-id", random(32),
 		"-address", "/run/k3s/containerd/containerd.sock")
 	shim.Args[0] = c.text("data-dir") + "/data/current/bin/containerd-shim-runc-v2"
-	shim.Env = []string{"STANDIN_CONTAINER=1"}
+	shim.Env = []string{"STANDIN_CONTAINER=1", "STANDIN_ROOT=" + os.Getenv("STANDIN_ROOT")}
 	shim.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	must(0, os.MkdirAll(filepath.Dir(file), 0o711))
 	must(0, shim.Start())
