@@ -140,6 +140,13 @@ def interrupt(running: Running) -> None:
     running.communicate(timeout=60)
 
 
+def kill(running: Running) -> None:
+    """Do what kill -9 does: nothing of the command can end in order."""
+    running.kill()
+    running.communicate(timeout=20)
+    assert running.returncode == -signal.SIGKILL
+
+
 @dataclass(frozen=True, slots=True)
 class Watch:
     """What the host shows of one lab while a command works on it."""

@@ -5,13 +5,12 @@ That the next moment is reached shows that the command after it got over the one
 """
 
 import json
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 
-from tests.e2e.home import Home, Running, Watch, interrupt, wait_for
+from tests.e2e.home import Home, Running, Watch, interrupt, kill, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.rotating("interruptions"), pytest.mark.timeout(400)]
 
@@ -47,12 +46,6 @@ def cut(request: pytest.FixtureRequest) -> Callable[[Running], None]:
 def press_ctrl_c(running: Running) -> None:
     interrupt(running)
     assert running.returncode == 130
-
-
-def kill(running: Running) -> None:
-    running.kill()
-    running.communicate(timeout=20)
-    assert running.returncode == -signal.SIGKILL
 
 
 def cut_at(home: Home, moment: Moment, cut: Callable[[Running], None], *command: str) -> None:

@@ -17,7 +17,7 @@ from lab.machines.topology import GATEWAY, find_node, make_nodes
 from tests.e2e import looks
 from tests.e2e.bare import Machines, machines
 from tests.e2e.conftest import new_home
-from tests.e2e.home import Running, wait_for
+from tests.e2e.home import kill, wait_for
 from tests.e2e.hosts import Data, OwnHome, data_of, render, shown_on
 from tests.qemu import uplinks
 from tests.qemu.vm import VM
@@ -61,13 +61,14 @@ class Mixed:
             done = home.lab("status", "--json", timeout_s=LOOK_BOUND_S)
         return {node["name"]: node["ready"] for node in json.loads(done.stdout)["nodes"]}
 
-    def look(self) -> dict[str, str]:
-        seen = self.vm.output(looks.SCRIPT, timeout_s=LOOK_BOUND_S)
-        return {"k1": self.bare.run("k1", looks.SCRIPT), AGENT: seen}
-
     def differences(self) -> dict[str, list[str]]:
-        now = self.look()
+        now = look(self.bare, self.vm)
         return {name: looks.compare(before, now[name]) for name, before in self.before.items()}
+
+
+def look(bare: Machines, vm: VM) -> dict[str, str]:
+    seen = vm.output(looks.SCRIPT, timeout_s=LOOK_BOUND_S)
+    return {"k1": bare.run("k1", looks.SCRIPT), AGENT: seen}
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +77,8 @@ def mixed() -> Iterator[Mixed]:
         (home.directory / "home").mkdir(mode=0o700)
         with machines(home, 1) as bare, attached(bare) as vm:
             home.elsewhere = partial(shown_on, {AGENT: vm})
-            made = Mixed(bare, vm, {})
-            made.before.update(made.look())
             try:
-                yield made
+                yield Mixed(bare, vm, look(bare, vm))
             finally:
                 bare.take_off()
 
@@ -157,8 +156,3 @@ def test_a_removal_that_is_killed_is_ended_by_down_and_nothing_is_left(mixed: Mi
 
 def steps(actions: list[dict[str, str]]) -> list[tuple[str, str]]:
     return sorted((action["target"], action["action"]) for action in actions)
-
-
-def kill(running: Running) -> None:
-    running.kill()
-    running.communicate()

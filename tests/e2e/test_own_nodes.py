@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.bare import Machines, machines
-from tests.e2e.home import Home, Running, wait_for
+from tests.e2e.home import Home, kill, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.rotating("own-nodes"), pytest.mark.timeout(600)]
 
@@ -151,8 +151,3 @@ def test_three_servers_are_made_one_after_the_other(made: Machines) -> None:
     assert ("k1", "make cluster") not in again
     made.must("down", "--yes")
     assert [made.differences(name) for name in made.names] == [[], [], [], []]
-
-
-def kill(running: Running) -> None:
-    running.kill()
-    running.communicate()
