@@ -14,7 +14,7 @@ from lab.scenario.evidence import MissingEvidence, Window, verdict_window
 from lab.scenario.history import History
 from lab.scenario.model import Check, Invariant, Moment
 from lab.scenario.signature import Signature
-from lab.scenario.traffic import FRESH, KEEPALIVE, Request
+from lab.scenario.traffic import Request
 from lab.scenario.verdict import CheckResult
 
 SIGMAS = 3
@@ -114,38 +114,6 @@ def _is_near(measured: int, predicted: float, allowed: float) -> bool | None:
 def _count(history: History, signature: Signature, stream: str) -> int:
     failed = traffic.failures(history, verdict_window(history))
     return sum(1 for r in failed if r.stream == stream and signature.fits(r))
-
-
-def silent_after(*, fresh: Moment, keepalive: Moment) -> Check:
-    """Nothing fails any more once the cause is out of reach, for each stream in its own time.
-
-    A request that was due before may have been on its way: the bound is the time that a
-    request may be in flight.
-    """
-    name = "no failure once the cause is gone"
-
-    def judge(history: History) -> CheckResult:
-        window, in_flight = verdict_window(history), traffic.total_timeout_ns(history)
-        since = {FRESH: fresh.at(history), KEEPALIVE: keepalive.at(history)}
-        due = [
-            request
-            for request in traffic.requests(history, window)
-            if request.t > since[request.stream] + in_flight
-        ]
-        late = [request for request in due if request.failed]
-        return CheckResult(
-            name=name,
-            ok=not late if due else None,
-            claim=f"no fresh request fails after {fresh.sentence}, none on a kept connection"
-            f" after {keepalive.sentence}",
-            predicted=0,
-            measured=len(late),
-            formula="failures due later than the moment + the time a request may be in flight",
-            tolerance=f"{in_flight / NS:g} s in flight",
-            detail=_of(late, due),
-        )
-
-    return Check(name, judge)
 
 
 def no_failures(*, rate_below: float) -> Check:

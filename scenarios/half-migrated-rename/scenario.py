@@ -19,8 +19,8 @@ from lab.scenario.checks import (
     no_session_fails,
     no_write_is_lost,
     readable_through,
-    silent_after,
 )
+from lab.scenario.checks_silence import silent_after
 from lab.scenario.forecast import nobody
 from lab.scenario.forecast_rollout import old_pods_fail
 from lab.scenario.model import CHIRP_ENDPOINTS, Invariant, Load, Role, Scenario, Step, Variant

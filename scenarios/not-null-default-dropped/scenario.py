@@ -20,10 +20,10 @@ from lab.scenario.checks import (
     no_session_fails,
     no_write_is_lost,
     readable_through,
-    silent_after,
 )
 from lab.scenario.checks_jobs import job_fails, job_succeeds, schema_stays_at
 from lab.scenario.checks_scope import unharmed
+from lab.scenario.checks_silence import silent_after
 from lab.scenario.forecast import nobody
 from lab.scenario.forecast_rollout import old_pods_fail
 from lab.scenario.model import Invariant, Load, Role, Scenario, Step, Variant
@@ -151,7 +151,7 @@ naive = Variant(
         Step("test", after("empty tables"), in_the_pipeline),
         Step("real tables", after("test"), the_real_one),
         Step("deploy", after("real tables"), in_production),
-        Step("look", seconds_after("deploy", 10)),
+        Step("look", seconds_after("deploy", 16)),
     ),
     checks=(
         job_succeeds(in_the_pipeline.job),

@@ -16,13 +16,13 @@ from lab.scenario.checks import (
     mostly,
     no_write_is_lost,
     readable_through,
-    silent_after,
 )
 from lab.scenario.checks_progress import is_never_reported_late
 from lab.scenario.checks_reach import never_fewer_ready_than_allowed
 from lab.scenario.checks_reading import cannot_be_read
 from lab.scenario.checks_scope import ends_soon_after, only
 from lab.scenario.checks_share import Span, gets_worse, share_fails
+from lab.scenario.checks_silence import silent_after
 from lab.scenario.effects import took_effect
 from lab.scenario.forecast_rollout import undone, undone_on_a_new_schema
 from lab.scenario.model import CHIRP_ENDPOINTS, Check, Load, Role, Scenario, Step, Variant
