@@ -15,12 +15,12 @@ from lab.scenario.checks import (
     no_failures,
     no_session_fails,
     no_write_is_lost,
-    silent_after,
 )
 from lab.scenario.checks_order import follows
 from lab.scenario.checks_pods import never_restarted, restarted, waits_out_the_backoff
 from lab.scenario.checks_progress import is_never_reported_late, is_reported_late
 from lab.scenario.checks_reach import nobody_answers, nobody_is_served
+from lab.scenario.checks_silence import silent_after
 from lab.scenario.forecast import nobody
 from lab.scenario.forecast_outage import nobody_is_there
 from lab.scenario.forecast_rollout import new_pods_fail
@@ -142,21 +142,22 @@ it_is_back_when_the_backoff_ends = (
     restarted("v2", at_least=3),
     follows(first_ready_endpoint("v2"), committed(6), at_least_s=20),
     waits_out_the_backoff("v2", back=first_ready_endpoint("v2"), cause_gone=committed(6)),
-    is_reported_late(),
 )
 
 careless_exit = Variant(
     name="careless-exit",
     role=Role.CARELESS,
     timeline=apply_all("v2", rollout("v2", "refuse")),
-    checks=it_is_back_when_the_backoff_ends,
+    checks=(*it_is_back_when_the_backoff_ends, is_reported_late()),
     because=(nobody_notices,),
     cause_gone=committed(6),
     predicted=Outcome.REPRODUCED,
     foresee=nobody,
 )
 
-# The same where nobody else serves: now the back-off is downtime.
+# The same where nobody else serves: now the back-off is downtime. And nobody reports it: a rollout
+# to no pods at all is complete, and to scale it begins no other (`isCompleteDeployment` of
+# https://github.com/kubernetes/kubernetes/blob/v1.36.0/pkg/controller/deployment/progress.go).
 fresh_exit = Variant(
     name="fresh-exit",
     role=Role.CARELESS,
@@ -182,7 +183,6 @@ fresh_wait = Variant(
         silent_after(fresh=first_ready_endpoint("v2"), keepalive=first_ready_endpoint("v2")),
         no_write_is_lost(),
         never_restarted("v2"),
-        is_never_reported_late(),
     ),
     cause_gone=committed(6),
     predicted=Outcome.PREVENTED,

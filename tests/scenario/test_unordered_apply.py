@@ -147,7 +147,7 @@ NOTHING = {"facts": {"replicas": 0}}
 def test_on_a_first_install_the_backoff_is_downtime():
     pods = fresh(82.0, restarts=RESTARTS, ends=ENDS)
 
-    found = verdict("fresh-exit", pods, overdue_s=66.0, verify_s=110.0, **NOTHING)
+    found = verdict("fresh-exit", pods, verify_s=110.0, **NOTHING)
 
     assert found.outcome is Outcome.REPRODUCED, found.reasons
 
