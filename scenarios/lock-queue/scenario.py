@@ -41,6 +41,8 @@ LOCK_TIMEOUT_S = 1
 LONGEST_PAUSE_S = 10
 
 SELECT_S, LEAD_S = 20, 2
+# Nothing else takes long, and that no visit of one in twenty fails takes half a minute to tell.
+LOOK_S = 8
 evaluation = HoldSession("evaluation", "SELECT count(*) FROM chirps", seconds=SELECT_S)
 evaluation_ends = session_gone(evaluation.application)
 
@@ -52,6 +54,7 @@ def migrate_during_the_evaluation(migration: Migrate) -> tuple[Step, ...]:
         Step("migrate", seconds_after("evaluate", LEAD_S), migration, observed_within_s=120),
         # In the control the migration does not wait, and is over long before.
         Step("evaluated", seconds_after("evaluate", SELECT_S + LEAD_S)),
+        Step("look on", seconds_after("evaluated", LOOK_S)),
     )
 
 
