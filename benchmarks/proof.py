@@ -11,7 +11,6 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
@@ -30,6 +29,7 @@ from lab.scenario.loader import Loaded
 from lab.scenario.model import Variant
 from lab.scenario.tally import Case
 from lab.stages import choice, clock_mode
+from lab.stages.clock_mode import ClockMode
 from lab.stages.estimate import Estimates
 from lab.stages.place import Place
 from lab.stages.play import Playing
@@ -55,7 +55,12 @@ class Proof:
     @property
     def digests(self) -> dict[str, str]:
         names = [loaded.scenario.name for loaded, _ in self.wanted]
-        return {name: proof_state.digest(self.folder, name) for name in names}
+        return {name: proof_state.digest(self.folder, name, self.mode) for name in names}
+
+    @property
+    def mode(self) -> ClockMode:
+        # The twin's clock is no mode of a cluster.
+        return clock_mode.FAST if self.clock == clock_mode.FAST.name else clock_mode.HONEST
 
     def results(self) -> tuple[Result, ...]:
         wanted = {(loaded.scenario.name, v.name) for loaded, vs in self.wanted for v in vs}
@@ -96,7 +101,7 @@ class Proof:
         return proof_table.render(
             self.results(),
             stage=stage,
-            date=datetime.now(UTC).isoformat(sep=" ", timespec="minutes"),
+            date=proof_state.span(self.results()),
             machine=describe_machine(),
             failures=self.state.failures,
             left=[f"{who} ({count})" for who, count in left.items()],

@@ -1,7 +1,7 @@
 """Which runs prove a stage so far? Kept in a file beside the runs, which a kill leaves whole.
 
 The file names runs and nothing more: what each came to is read from the run itself. A run counts
-as long as it can be read and its scenario's file is still the one that was played.
+as long as it can be read and its scenario's file and its clock are still those that were played.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ from lab.scenario.loader import FILE, Loaded
 from lab.scenario.model import Variant
 from lab.scenario.verdict import Verdict
 from lab.stages import clock_mode
+from lab.stages.clock_mode import ClockMode
 from lab.store import Store
 
 FORMAT = 1
@@ -102,8 +103,19 @@ class State:
         write_json(self.path, told, owner=self.owner, mode=0o644)
 
 
-def digest(folder: Path, scenario: str) -> str:
-    return hashlib.sha256((folder / scenario / FILE).read_bytes()).hexdigest()[:16]
+def digest(folder: Path, scenario: str, clock: ClockMode) -> str:
+    """Return another one when the scenario is another, or what the clock shortens."""
+    digest = hashlib.sha256((folder / scenario / FILE).read_bytes())
+    if clock.is_other:
+        digest.update(repr(clock).encode())
+    return digest.hexdigest()[:16]
+
+
+def span(results: Iterable[Result]) -> str:
+    """Return the days of the oldest and the newest of the runs, or the one day."""
+    days = sorted({Path(each.run).name[:8] for each in results})
+    told = [f"{day[:4]}-{day[4:6]}-{day[6:]}" for day in days]
+    return " to ".join(dict.fromkeys((told[0], told[-1]))) if told else "never"
 
 
 def title(stage: str, clock: str) -> str:

@@ -50,7 +50,7 @@ def _lines(
 ) -> Iterator[str]:
     yield f"Measured {date} on {', '.join(f'{key} {value}' for key, value in machine.items())}."
     if any(each.where.get("clock") == clock_mode.FAST.name for each in results):
-        yield "Timers of Kubernetes were shortened: its own take longer than what is told here."
+        yield "Timers of nodes and rollouts were shortened: honest ones take longer than this."
     yield f"Stage: {_where(results) or stage}. Medians of all runs; predicted / measured is that of"
     yield "the run with the median number of failures."
     yield ""

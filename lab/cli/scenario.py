@@ -48,8 +48,9 @@ Clock = Annotated[
     str,
     typer.Option(
         "--clock",
-        help="honest: Kubernetes' own timers. fast: shorter ones until the end of the command, "
-        "which saves minutes and teaches wrong numbers; the report says so.",
+        help="honest: Kubernetes' own timers. fast: shorter ones of nodes until the end of the "
+        "command, and of rollouts until the next reset; a shorter look before and after. It saves "
+        "minutes and teaches wrong numbers; the report says so.",
         autocompletion=complete_clock,
     ),
 ]

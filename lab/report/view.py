@@ -31,7 +31,7 @@ from lab.scenario.verdict import CheckResult, Outcome, SignatureRow, Verdict
 NO_VERDICT = "no verdict"
 FAST = "fast"
 _MOST_WAYS = 8
-FAST_REMARK = "fast clock: timers of Kubernetes were shortened"
+FAST_REMARK = "fast clock: timers of nodes and rollouts were shortened"
 
 
 @dataclass(frozen=True, slots=True)

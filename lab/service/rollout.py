@@ -209,8 +209,12 @@ def stop_all(client: Client, *, timeout_s: float = 60) -> None:
         time.sleep(POLL_S)
 
 
+def values_of(profile: str) -> Mapping[str, Any]:
+    return manifests.read_values("chirps", profile)
+
+
 def replicas_of(profile: str) -> int:
-    return int(manifests.read_values("chirps", profile)["replicas"])
+    return int(values_of(profile)["replicas"])
 
 
 def wait_ready(client: Client, wanted: int, *, release: str, timeout_s: float) -> None:

@@ -1,12 +1,13 @@
 """With which timers of Kubernetes is a scenario played: its own, or shorter ones?
 
 Shorter ones save minutes, and teach wrong numbers. So the report of such a run says so first,
-and whatever is predicted is computed from the timers that were read back.
+and whatever is predicted is computed from the timers that were read back. The run itself is
+watched for less long, too, before and after.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lab.errors import BadInput
@@ -20,27 +21,46 @@ from lab.service import timers as service_timers
 
 @dataclass(frozen=True, slots=True)
 class ClockMode:
-    """`timers` and `toleration_s` None: what the cluster does when nobody says otherwise."""
+    """`timers` None: what the cluster does when nobody says otherwise.
+
+    `profile` is laid over the service's, under the names of manifests/chirps/profiles; `watched`
+    are facts as `lab.scenario.profile` reads them.
+    """
 
     name: str
     timers: Timers | None = None
-    toleration_s: int | None = None
+    profile: Mapping[str, Any] = field(default_factory=dict)
+    watched: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def is_other(self) -> bool:
         """Whether the cluster must be changed for it."""
         return self.timers is not None
 
-    def applied_to(self, start: Start) -> Start:
-        """Return the start with pods that leave a lost node as soon as this clock says."""
-        if self.toleration_s is None:
-            return start
-        return replace(start, profile={"toleration_seconds": self.toleration_s, **start.profile})
+    def applied_to(self, start: Start, deployed: Mapping[str, Any]) -> Start:
+        """Return the start with what this clock shortens of the profile that is `deployed`.
+
+        What a scenario says itself counts, and so does what is shorter anyway.
+        """
+        shorter = {
+            name: seconds
+            for name, seconds in self.profile.items()
+            # None of them is a time without end: it is Kubernetes' own, which is long.
+            if deployed.get(name) is None or seconds < deployed[name]
+        }
+        return replace(start, profile={**shorter, **start.profile}) if shorter else start
 
 
 HONEST = ClockMode("honest")
-# A node reports five times before it may be taken for lost: six of them share this host's CPU.
-FAST = ClockMode("fast", Timers(node_monitor_grace_s=20, node_status_report_s=4), toleration_s=30)
+FAST = ClockMode(
+    "fast",
+    # A node reports five times before it may be taken for lost: six of them share this host's CPU.
+    Timers(node_monitor_grace_s=20, node_status_report_s=4),
+    # What a rollout waits for; how long a pod lives on when it ends is not touched, since the
+    # nodes need their time to learn of it.
+    {"toleration_seconds": 30, "min_ready_seconds": 2, "progress_deadline_seconds": 30},
+    {"baseline_s": 10, "quiet_s": 5},
+)
 NAMES = (HONEST.name, FAST.name)
 
 
@@ -75,5 +95,5 @@ def ticking(lab: Lab, client: Client, mode: ClockMode, progress: Progress) -> It
 
 
 def facts(lab: Lab, client: Client, mode: ClockMode) -> dict[str, Any]:
-    """Return the clock's name, and the timers that count."""
-    return {"clock": mode.name, **service_timers.facts(lab, client)}
+    """Return the clock's name, the timers that count, and how long the run is watched."""
+    return {"clock": mode.name, **mode.watched, **service_timers.facts(lab, client)}

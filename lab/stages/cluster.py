@@ -33,7 +33,7 @@ READY_BOUND_S = 120.0
 STOP_BOUND_S = 30.0
 POLL_S = 0.1
 # Pods of six nodes share this host's CPU, and what is read back is still to disturb nobody.
-AUDIT_PER_S = 100
+AUDIT_PER_S = 300
 
 
 @dataclass(slots=True)
@@ -72,13 +72,14 @@ class ClusterStage:
             raise NotReady(f"the cluster is not ready: {missing.text()}", hint="lab status")
         placement.require_home(self.client, OBSERVER_POD, record.home)
         told = rollout.configured(self.client)
+        beginning = self.mode.applied_to(start, rollout.values_of(told.profile))
         reset_service(
             self.lab,
             self.client,
             told.profile,
             told.seed,
             timeout_s=READY_BOUND_S,
-            beginning=Beginning(**asdict(self.mode.applied_to(start))),
+            beginning=Beginning(**asdict(beginning)),
         )
         self._facts = self._read_back()
 

@@ -16,6 +16,8 @@ from benchmarks.proof_state import Failure, Result, State
 from lab.errors import HistoryDamaged, InvalidValue, LabError
 from lab.paths import Caller, Paths
 from lab.scenario.verdict import CheckResult, Figures, Outcome, Verdict
+from lab.stages import clock_mode
+from lab.stages.clock_mode import HONEST
 from tests.stages import places
 from tests.stages.places import Grounds, dirty, fails_with, nothing
 
@@ -308,5 +310,24 @@ def test_a_table_of_shortened_timers_says_so_first() -> None:
 
     told = proof_table.render([fast], stage="sandbox", date="today", machine={"cores": "2"})
 
-    assert told.splitlines()[1].startswith("Timers of Kubernetes were shortened")
+    assert told.splitlines()[1].startswith("Timers of nodes and rollouts were shortened")
     assert told.splitlines()[2].startswith("Stage: sandbox, k3s, fast.")
+
+
+def test_runs_with_another_fast_clock_do_not_count(bench: Bench) -> None:
+    folder, clock = bench.proof().folder, clock_mode.FAST
+    shorter = replace(clock, watched={"baseline_s": 1})
+
+    digests = {proof_state.digest(folder, "one", each) for each in (HONEST, clock, shorter)}
+
+    assert len(digests) == 3
+
+
+def test_the_table_says_when_its_runs_were_played(bench: Bench) -> None:
+    made = bench.play(Grounds())
+    days = [Path(each.run).name[:8] for each in made.results()]
+
+    found = proof_state.span(made.results())
+
+    assert found.replace("-", "")[:8] == min(days)
+    assert f"Measured {found} on" in made.table("twin")
