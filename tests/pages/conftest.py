@@ -10,12 +10,14 @@ from tests.pages.browsing import browsing
 from tests.report import judged
 
 
-@pytest.fixture(scope="package")
+# While Playwright is there, so is its event loop, and no test of another folder may run one. A
+# module is the widest that surely ends before them: these folders are no packages.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with browsing() as started:
         yield started
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def run_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return judged.write_run(tmp_path_factory.mktemp("runs"))
