@@ -243,6 +243,28 @@ def test_a_lab_that_is_there_is_not_made_into_another(
         up(paths, **wanted)
 
 
+def test_one_made_for_one_command_is_kept_when_it_is_asked_for_again(
+    paths: Paths, fake: FakeDocker
+) -> None:
+    record, _ = kind_up.up(paths, "lab", Wanted(nodes=3), progress=Silent(), once=True)
+    assert record.once
+
+    assert up(paths) is False
+
+    assert not records.load(paths, "lab").once
+
+
+def test_for_one_command_a_lab_that_somebody_has_made_is_not_taken(
+    paths: Paths, fake: FakeDocker
+) -> None:
+    up(paths)
+
+    with pytest.raises(InvalidValue, match="somebody has made a lab 'lab' in the meantime"):
+        kind_up.up(paths, "lab", Wanted(nodes=3), progress=Silent(), once=True)
+
+    assert len(fake.containers) == 3
+
+
 @pytest.mark.parametrize("change", ["add", "remove"])
 def test_its_nodes_are_made_all_at_once_or_not_at_all(
     paths: Paths, fake: FakeDocker, change: str

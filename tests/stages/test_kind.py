@@ -1,4 +1,7 @@
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
@@ -17,11 +20,15 @@ from tests.lifecycle.test_record import make
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 
 
-def save(paths: Paths, name: str, nodes: int, cluster: KindCluster | None) -> None:
-    from dataclasses import replace
+class Killed(BaseException):
+    """As by kill -9: nothing more is done."""
 
+
+def save(
+    paths: Paths, name: str, nodes: int, cluster: KindCluster | None, *, once: bool = False
+) -> None:
     paths.lab(name).mkdir(parents=True)
-    records.save(paths, replace(make(name), node_count=nodes, kind=cluster))
+    records.save(paths, replace(make(name), node_count=nodes, kind=cluster, once=once))
 
 
 CLUSTER = KindCluster("lab-lab", "abcd")
@@ -71,19 +78,68 @@ def test_a_lab_that_somebody_made_is_not_taken_for_one_command(paths: Paths) -> 
         pass
 
     assert paths.lab("ci").exists()
-    assert not kind_once.mark(paths, "ci").exists()
+
+
+@pytest.fixture
+def removed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the labs that were taken down."""
+    names: list[str] = []
+
+    def down(paths: Paths, name: str, **_: object) -> None:
+        names.append(name)
+        rmtree(paths.lab(name))
+
+    monkeypatch.setattr(kind_once, "down", down)
+    return names
 
 
 def test_what_a_killed_command_left_is_removed_by_the_next(
-    paths: Paths, monkeypatch: pytest.MonkeyPatch
+    paths: Paths, removed: list[str]
 ) -> None:
-    removed: list[str] = []
-    monkeypatch.setattr(kind_once, "_remove", lambda paths, name, progress: removed.append(name))
-    kind_once.mark(paths, "ci").touch()
-    save(paths, "ci", 6, CLUSTER)
+    save(paths, "ci", 6, CLUSTER, once=True)
 
     with kind_once.reserved(paths, "ci", Silent()):
         assert removed == ["ci"]
+
+
+def test_a_lab_made_after_what_a_killed_command_left_was_removed_is_somebodys(
+    paths: Paths, removed: list[str]
+) -> None:
+    with suppress(Killed), kind_once.reserved(paths, "ci", Silent()):
+        save(paths, "ci", 6, CLUSTER, once=True)
+        raise Killed
+    rmtree(paths.lab("ci"))
+    save(paths, "ci", 6, CLUSTER)
+
+    with pytest.raises(InvalidValue), kind_once.reserved(paths, "ci", Silent()):
+        pass
+
+    assert removed == []
+
+
+@pytest.mark.parametrize("file", [None, "journal.jsonl"])
+def test_where_nothing_was_recorded_or_changed_yet_nothing_is_somebodys(
+    paths: Paths, removed: list[str], file: str | None
+) -> None:
+    paths.lab("ci").mkdir(parents=True)
+    if file:
+        (paths.lab("ci") / file).touch()
+
+    with kind_once.reserved(paths, "ci", Silent()):
+        assert not paths.lab("ci").exists()
+
+
+@pytest.mark.parametrize("file", [records.FILE, "journal.jsonl"])
+def test_what_cannot_be_read_is_left_to_whoever_made_it(
+    paths: Paths, removed: list[str], file: str
+) -> None:
+    paths.lab("ci").mkdir(parents=True)
+    (paths.lab("ci") / file).write_text("{\n\n{\n")
+
+    with pytest.raises(InvalidValue), kind_once.reserved(paths, "ci", Silent()):
+        pass
+
+    assert paths.lab("ci").exists()
 
 
 def test_a_second_command_of_that_name_is_refused_while_one_is_at_it(paths: Paths) -> None:
@@ -96,10 +152,9 @@ def test_a_second_command_of_that_name_is_refused_while_one_is_at_it(paths: Path
 
 
 def test_the_name_is_free_again_when_all_is_gone(paths: Paths) -> None:
-    with kind_once.reserved(paths, "ci", Silent()):
-        pass
-
-    assert not kind_once.mark(paths, "ci").exists()
+    for _ in range(2):
+        with kind_once.reserved(paths, "ci", Silent()):
+            pass
 
 
 def test_a_place_for_one_command_lacks_what_its_few_nodes_lack(paths: Paths) -> None:
