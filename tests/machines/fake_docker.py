@@ -45,6 +45,7 @@ class FakeDocker:
     images: dict[str, str] = field(default_factory=dict)
     said: list[tuple[str, ...]] = field(default_factory=list)
     away: str = ""
+    subnet: str = "172.18.0.0/16"
     # What a client that was killed had asked for: there after the next look.
     late: list[Container] = field(default_factory=list)
 
@@ -85,6 +86,8 @@ class FakeDocker:
                 name, label = (each.partition("=")[2] for each in _filters(rest))
                 found = self.networks.get(name.strip("^$"))
                 return "abc\n" if found == label else ""
+            case ["network", "inspect", _, _, _]:
+                return f"{self.subnet} \n"
             case ["network", "rm", name]:
                 del self.networks[name]
             case ["image", "inspect", _, _, name]:
