@@ -81,19 +81,37 @@ def test_ci_plays_all_that_the_stage_can_show_a_line_each(run: Run, grounds: Gro
     lines = shown.splitlines()
     assert code == 0
     assert [line.split()[0] for line in lines[2:6]] == ["alpha", "alpha", "beta", "beta"]
-    assert lines[0].startswith("gamma")
-    assert "LEFT OUT" in lines[0]
-    assert "no node can lose its power" in lines[0]
+    assert lines[1].startswith("gamma")
+    assert "LEFT OUT" in lines[1]
+    assert "no node can lose its power" in lines[1]
     assert lines[2].split()[1:3] == ["careless", "REPRODUCED"]
     assert lines[3].split()[1:3] == ["careful", "PREVENTED"]
     assert lines[-1] == "4 as predicted, 2 left out"
     assert (grounds.entered, grounds.left) == (1, 1)
 
 
-def test_ci_says_where_it_plays_before_the_first_case(run: Run) -> None:
+def test_ci_says_first_of_all_where_it_plays(run: Run) -> None:
     _, shown = run("ci")
 
-    assert shown.splitlines()[1] == "twin, simulated 1, fake clock"
+    assert shown.splitlines()[0] == "twin, simulated 1, fake clock"
+
+
+def test_ci_says_so_first_where_it_comes_to_play_nothing(run: Run) -> None:
+    _, shown = run("ci", "--budget", "1s")
+
+    first, second, *_ = shown.splitlines()
+    assert first == "twin, fake clock"
+    assert "LEFT OUT" in second
+
+
+def test_the_junit_file_says_where_each_was_played(run: Run, tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+
+    run("ci", "--junit", str(report))
+
+    for suite in ElementTree.parse(report).getroot().iter("testsuite"):
+        told = {p.get("name"): p.get("value") for p in suite.findall("properties/property")}
+        assert told == {"stage": "twin", "distribution": "simulated 1", "clock": "fake"}
 
 
 def test_ci_says_as_json_what_scripts_look_for(run: Run) -> None:
