@@ -100,8 +100,9 @@ def choose(
     # Where all are meant, one that cannot be shown is no mistake of whoever typed it.
     meant = able if every and able else loaded
     places = [
-        place
-        or choice.place_of(
+        choice.require_able(place, each.scenario)
+        if place
+        else choice.place_of(
             paths, stage, each.scenario, lab_name=lab_name, progress=progress, clock=clock
         )
         for each in meant
