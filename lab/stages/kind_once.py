@@ -5,26 +5,29 @@ so that it holds for this one lab and goes with it. Commands of a name are kept 
 """
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
 
+from lab import artifacts
+from lab.artifacts.serviceimages import service_recipes
 from lab.errors import InvalidValue, LabBusy, LabError
 from lab.files import give_to, make_dir
 from lab.lifecycle import kind_up
 from lab.lifecycle import record as records
 from lab.lifecycle.bounds import BOUNDS, Bounds
 from lab.lifecycle.down import down
-from lab.lifecycle.kind_plan import Wanted
+from lab.lifecycle.kind_plan import Wanted, recipes
 from lab.lifecycle.lab import Lab
 from lab.lifecycle.lock import exclusive
 from lab.paths import Paths
 from lab.progress import Progress
 from lab.scenario import interruption
 from lab.service.deploy import Wish, deploy
-from lab.stages import kind
+from lab.stages import kind, kind_takes
 from lab.stages.clock_mode import HONEST
 from lab.stages.place import Place
 from lab.stages.sandbox import SandboxGround
@@ -43,9 +46,15 @@ def place_once(
     bounds: Bounds = BOUNDS,
 ) -> Place:
     """Return the place; entering it makes the cluster, leaving it takes the cluster away."""
-    enter = partial(made, paths, name, wanted, progress, bounds=bounds)
-    lacks = kind.lacks(wanted.make_nodes())
-    return Place(kind.NAME, lacks, enter, HONEST.name, ends_within_s=REMOVAL_S)
+    return Place(
+        kind.NAME,
+        kind.lacks(wanted.make_nodes()),
+        partial(made, paths, name, wanted, progress, bounds=bounds),
+        HONEST.name,
+        begins_within_s=kind_takes.expected_s(paths, wanted),
+        ends_within_s=REMOVAL_S,
+        quicker="lab up --on kind; lab deploy; lab ci --stage kind, on a cluster that stays",
+    )
 
 
 @contextmanager
@@ -60,8 +69,11 @@ def made(
     """Make a lab of that name with the service on it, and remove it however this ends."""
     with reserved(paths, name, progress):
         try:
+            began, is_built = time.monotonic(), has_all(paths, wanted)
             kind_up.up(paths, name, wanted, progress=progress, bounds=bounds, once=True)
             deploy(paths, name, Wish(), progress=progress, timeout_s=PODS_WITHIN_S)
+            if is_built:
+                kind_takes.keep(paths, wanted, time.monotonic() - began)
             with kind.enter(paths, name, HONEST, progress) as ground:
                 yield ground
         finally:
@@ -93,6 +105,11 @@ def reserved(paths: Paths, name: str, progress: Progress) -> Iterator[None]:
             )
         _remove(paths, name, progress)
         yield
+
+
+def has_all(paths: Paths, wanted: Wanted) -> bool:
+    """Whether nothing has to be built first, which would take minutes and only once."""
+    return not artifacts.missing((*recipes(wanted.image), *service_recipes()), paths)
 
 
 def lock_file(paths: Paths, name: str) -> Path:
