@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lab import cli
-from lab.cli import _kind
+from lab.cli import _kind, _series
 from lab.errors import BadInput, InvalidValue
 from lab.lifecycle import record as records
 from lab.machines.kind import KindCluster
@@ -37,6 +37,11 @@ def told(*arguments: str) -> tuple[int, str]:
         (["up", "--image", "some:1"], "--image is about --on kind"),
         (["up", "--on", "kind", "--servers", "3"], "--servers is of no use with --on kind"),
         (["up", "--on", "kind", "--distribution", "k3s"], "--distribution is of no use"),
+        (["up", "--on", "kind", "--accept-new-host-keys"], "--accept-new-host-keys is of no use"),
+        (["ci", "--on", "kind", "--stage", "sandbox"], "'sandbox' is another stage"),
+        (["ci", "--on", "kind", "--clock", "fast"], "they are kind's own"),
+        (["demo", "lock-queue", "--replay", "latest", "--stage", "twin"], "about playing one"),
+        (["demo", "lock-queue", "--replay", "latest", "--clock", "fast"], "about playing one"),
         (["ci", "--on", "sandbox"], "'sandbox' is not made for one command"),
         (["ci", "--nodes", "2"], "--nodes is about --on kind"),
         (["ci", "--image", "some:1"], "--image is about --on kind"),
@@ -63,6 +68,28 @@ def test_a_lab_of_kind_is_one_without_being_told_again() -> None:
     assert not _kind.is_on_kind(None, "others")
     assert not _kind.is_on_kind(None, "none-yet")
     assert not _kind.is_on_kind("sandbox", "containers")
+    assert [_kind.stage_of(None, name) for name in ("containers", "others")] == ["kind", "sandbox"]
+    assert _kind.stage_of("twin", "containers") == "twin"
+
+
+def test_a_demonstration_is_played_on_what_the_labs_nodes_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: dict[str, object] = {}
+    paths = find_paths()
+    paths.lab("containers").mkdir(parents=True)
+    records.save(paths, replace(make("containers"), kind=KindCluster("lab-containers", "abcd")))
+
+    def choose(*_: object, **told: object) -> None:
+        asked.update(told)
+        raise InvalidValue("asked")
+
+    monkeypatch.setattr(_series, "choose", choose)
+    arguments = ["demo", "lock-queue", "--name", "containers", "--clock", "fast", "--port", "0"]
+
+    CliRunner().invoke(cli.app, arguments)
+
+    assert asked == {"stage": "kind", "lab_name": "containers", "clock": "fast"}
 
 
 @pytest.fixture
