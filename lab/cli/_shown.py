@@ -82,12 +82,16 @@ class Shown:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._show_where()
-        if isinstance(error, Interrupted):
-            self._write(self._waiting(left_out="interrupted"))
-        elif error is not None:
-            told = error.message if isinstance(error, LabError) else repr(error)
-            self._write(self._waiting(error=told))
+        from lab.scenario import interruption
+
+        # A second signal would leave the file as it was before the first.
+        with interruption.held():
+            self._show_where()
+            if isinstance(error, Interrupted):
+                self._write(self._waiting(left_out="interrupted"))
+            elif error is not None:
+                told = error.message if isinstance(error, LabError) else repr(error)
+                self._write(self._waiting(error=told))
 
     def _waiting(self, *, left_out: str = "", error: str = "") -> "list[Case]":
         """Return the cases that are still to come, with why they did not."""

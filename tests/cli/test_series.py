@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from lab import cli
 from lab.cli import _output
 from lab.cli._series import read_time
 from lab.errors import BadInput, Interrupted, LabError, NotRoot
+from lab.report import files, junit
 from lab.scenario import runner
 from lab.stages import choice, twin
 from tests.stages.places import BOUNDS, Grounds, dirty, fails_with, nothing
@@ -204,6 +206,47 @@ def test_an_interruption_leaves_the_place_and_a_report_of_what_was_played(
     told = cases(report)
     assert [told["alpha careless"], told["beta careless"]] == ["", "skipped"]
     assert "left out: interrupted" in report.read_text()
+
+
+def test_a_second_signal_leaves_the_report_of_an_interruption_whole(
+    run: Run, grounds: Grounds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def again(cases: Any, place: Any) -> bytes:
+        if any(case.left_out == "interrupted" for case in cases):
+            signal.raise_signal(signal.SIGTERM)
+        return render(cases, place)
+
+    def interrupt(*_: object) -> None:
+        raise Interrupted("the second")
+
+    render = junit.render
+    monkeypatch.setattr(junit, "render", again)
+    grounds.troubles = [fails_with(Interrupted("the first"))]
+    report = tmp_path / "report.xml"
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        with pytest.raises(Interrupted):
+            run("ci", "--junit", str(report))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+    assert "left out: interrupted" in report.read_text()
+
+
+def test_an_interruption_while_pages_are_written_comes_when_all_is_left_and_told(
+    run: Run, grounds: Grounds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        assert grounds.left == 1
+        raise Interrupted("interrupted")
+
+    monkeypatch.setattr(files, "write_page", interrupted)
+    report = tmp_path / "report.xml"
+
+    with pytest.raises(Interrupted):
+        run("ci", "--junit", str(report))
+
+    assert cases(report)["beta careful"] == ""
 
 
 def test_a_place_that_cannot_be_entered_is_the_error_of_every_case(

@@ -1,11 +1,13 @@
-from contextlib import suppress
+import signal
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 
 import pytest
 
-from lab.errors import BadInput, InvalidValue, LabBusy
+from lab.errors import BadInput, Interrupted, InvalidValue, LabBusy
 from lab.lifecycle import record as records
 from lab.lifecycle.kind_plan import Wanted
 from lab.machines.kind import KindCluster
@@ -162,3 +164,59 @@ def test_a_place_for_one_command_lacks_what_its_few_nodes_lack(paths: Paths) -> 
 
     assert Need.NODES in place.lacks
     assert place.ends_within_s == kind_once.REMOVAL_S
+
+
+def interrupt(number: int, _frame: object) -> None:
+    raise Interrupted(signal.Signals(number).name)
+
+
+@pytest.fixture
+def cluster(paths: Paths, removed: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A cluster that is made and entered without Docker; who removes it is sent a signal."""
+
+    def up(*_: object, **told: object) -> None:
+        save(paths, "ci", 2, CLUSTER, once=bool(told["once"]))
+
+    def down(*_: object, **__: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        removed.append("ci")
+        rmtree(paths.lab("ci"))
+
+    monkeypatch.setattr(kind_once.kind_up, "up", up)
+    monkeypatch.setattr(kind_once, "has_all", lambda *_: True)
+    monkeypatch.setattr(kind_once, "deploy", lambda *_, **__: None)
+    monkeypatch.setattr(kind_once.kind, "enter", lambda *_: nullcontext("ground"))
+    monkeypatch.setattr(kind_once, "down", down)
+    before = {each: signal.signal(each, interrupt) for each in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_who_cancels_while_the_cluster_is_being_removed_is_heard_afterwards(
+    paths: Paths, removed: list[str], cluster: None
+) -> None:
+    with (
+        pytest.raises(Interrupted, match="SIGTERM"),
+        kind_once.made(paths, "ci", Wanted(2), Silent()),
+    ):
+        assert removed == []
+
+    assert removed == ["ci"]
+    assert not paths.lab("ci").exists()
+
+
+def test_a_second_signal_comes_when_what_the_first_one_ended_is_removed(
+    paths: Paths, removed: list[str], cluster: None
+) -> None:
+    with pytest.raises(Interrupted), kind_once.made(paths, "ci", Wanted(2), Silent()):
+        signal.raise_signal(signal.SIGINT)
+
+    assert removed == ["ci"]
+
+
+def test_what_it_took_to_make_the_cluster_is_kept(paths: Paths, cluster: None) -> None:
+    with suppress(Interrupted), kind_once.made(paths, "ci", Wanted(2), Silent()):
+        pass
+
+    assert kind_once.place_once(paths, "ci", Wanted(2), Silent()).begins_within_s < 10
