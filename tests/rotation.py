@@ -16,6 +16,7 @@ PARTS = (
     "interruptions",
     "k3s",
     "kind",
+    "kind-ci",
     "migrations",
     "own-cluster",
     "own-hosts",
@@ -25,9 +26,6 @@ PARTS = (
     "service",
     "twin",
 )
-# Run when named only: what has changed since it was last seen to pass, and what takes half an hour,
-# which is too long beside the rest.
-WAITING = ("kind",)
 # Where tests that need a real PostgreSQL are many, and the part they then belong to.
 OF_ROOMS = {"chirps": "service", "goose": "migrations", "twin": "twin"}
 
@@ -53,7 +51,7 @@ def chosen(asked: str | None, commit: str) -> Collection[str]:
         return PARTS
     if asked is not None and asked not in PARTS:
         raise ValueError(f"--rotation {asked!r} is none of {', '.join((*PARTS, ALL))}")
-    return (asked or by_commit(commit, [part for part in PARTS if part not in WAITING]),)
+    return (asked or by_commit(commit, PARTS),)
 
 
 def by_commit(commit: str, parts: Sequence[str]) -> str:

@@ -39,6 +39,7 @@ PROGRAMS = {
     "kind/entrypoint": "entrypoint",
     "usr/local/sbin/import-images": "import-images",
     "usr/local/sbin/kubelet-cgroups": "kubelet-cgroups",
+    "usr/local/sbin/pod-routes": "pod-routes",
 }
 TEXTS = {
     "etc/crictl.yaml": "crictl.yaml",

@@ -3,6 +3,7 @@
 import signal
 import sys
 from types import FrameType
+from typing import NoReturn
 
 import typer
 
@@ -66,18 +67,25 @@ def main() -> None:
     try:
         app()
     except LabError as error:
-        _output.show_error(error)
-        sys.exit(error.exit_code)
+        _end(error)
     except OSError as error:
         failure = explain(error)
         if failure is None:
             _show_bug()
             sys.exit(EXIT_BUG)
-        _output.show_error(failure)
-        sys.exit(failure.exit_code)
+        _end(failure)
     except Exception:
         _show_bug()
         sys.exit(EXIT_BUG)
+
+
+def _end(error: LabError) -> NoReturn:
+    # Who cancels a job sends a second signal seconds later: nothing is left that it could end, and
+    # it must not make a traceback of the message.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _output.show_error(error)
+    sys.exit(error.exit_code)
 
 
 def _show_bug() -> None:

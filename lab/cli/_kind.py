@@ -49,6 +49,11 @@ def is_on_kind(on: str | None, name: str) -> bool:
     return on == "kind" or (on is None and is_of_kind(find_paths(), name))
 
 
+def stage_of(stage: str | None, name: str) -> str:
+    """Return the stage that was told, else what the nodes of the lab are."""
+    return stage or ("kind" if is_on_kind(None, name) else "sandbox")
+
+
 def require_machines(on: str | None) -> None:
     if on not in (None, *MACHINES):
         raise typer.BadParameter(f"{on!r} is neither {' nor '.join(MACHINES)}", param_hint="--on")
@@ -68,6 +73,14 @@ def refuse_without_kind(**given: object) -> None:
     for option, value in given.items():
         if value:
             raise typer.BadParameter(f"--{option} is about --on kind")
+
+
+def refuse_stage(stage: str | None) -> None:
+    if stage not in (None, "kind"):
+        raise typer.BadParameter(
+            f"{stage!r} is another stage than the cluster that --on kind makes",
+            param_hint="--stage",
+        )
 
 
 def refuse_clock(clock: str) -> None:

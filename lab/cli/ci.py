@@ -35,14 +35,14 @@ def ci(
     ] = None,
     image: Image = None,
     stage: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--stage",
-            help="twin: processes beside each other, without Kubernetes and root. sandbox, kind: "
-            "the nodes of a lab that is up.",
+            help="twin, unless told: processes beside each other, without Kubernetes and root. "
+            "sandbox, kind: the nodes of a lab that is up.",
             autocompletion=complete_stage,
         ),
-    ] = "twin",
+    ] = None,
     clock: Clock = "honest",
     budget: TimeBudget = None,
     junit: Annotated[
@@ -80,8 +80,10 @@ def ci(
     paths, folder = find_paths(), scenarios_folder(scenarios)
     if on is None:
         _kind.refuse_without_kind(nodes=nodes, image=image)
-        choice = _series.choose(paths, folder, (), stage=stage, lab_name=name or "lab", clock=clock)
+        told = {"stage": stage or "twin", "lab_name": name or "lab"}
+        choice = _series.choose(paths, folder, (), clock=clock, place=None, **told)
     else:
+        _kind.refuse_stage(stage)
         _kind.refuse_clock(clock)
         place = _kind.once(paths, on, name or "ci", nodes=nodes, image=image)
         told = {"stage": place.name, "lab_name": name or "ci"}

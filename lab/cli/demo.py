@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab.cli import _output, _series
+from lab.cli import _kind, _output, _series
 from lab.cli._options import Name, Runs, Scenarios
 from lab.cli.report import complete_run
-from lab.cli.scenario import Scenario, complete_stage, scenarios_folder
+from lab.cli.scenario import Clock, Scenario, complete_stage, scenarios_folder
 from lab.cli.serve import Port, until_interrupted
 from lab.errors import Interrupted, LabError, NoSuchRun
 
@@ -45,9 +45,15 @@ def demo(
         ),
     ] = False,
     stage: Annotated[
-        str, typer.Option("--stage", help="sandbox or twin.", autocompletion=complete_stage)
-    ] = "sandbox",
+        str | None,
+        typer.Option(
+            "--stage",
+            help="sandbox, kind or twin; what the lab's nodes are, unless told.",
+            autocompletion=complete_stage,
+        ),
+    ] = None,
     name: Name = "lab",
+    clock: Clock = "honest",
     port: Port = 8600,
     scenarios: Scenarios = None,
     runs: Runs = None,
@@ -71,12 +77,23 @@ def demo(
     # First of all, so that a port that is taken is told before anything is done.
     with bind(port) as listener:
         if replay is not None:
+            _refuse_choices(stage, clock)
             loaded = loader.load(folder, scenario)
             _replay(loaded, store.find(replay), store, listener, every=every_step)
             return
-        choice = _series.choose(paths, folder, (scenario,), stage=stage, lab_name=name)
+        stage = _kind.stage_of(stage, name)
+        choice = _series.choose(paths, folder, (scenario,), stage=stage, lab_name=name, clock=clock)
         (loaded,) = choice.loaded
         _play(loaded, choice.place, store, paths, listener, every=every_step)
+
+
+def _refuse_choices(stage: str | None, clock: str) -> None:
+    if stage or clock != "honest":
+        raise typer.BadParameter(
+            "a stored run has the stage and the clock it was played with: --stage and --clock are "
+            "about playing one",
+            param_hint="--replay",
+        )
 
 
 def _replay(

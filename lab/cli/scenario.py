@@ -202,7 +202,7 @@ def run(
         raise BadInput("say which scenarios to play, or --all", hint="lab scenario list")
     paths, store = find_paths(), open_store(runs)
     folder = scenarios_folder(scenarios)
-    stage = stage or ("kind" if _kind.is_on_kind(None, name) else "sandbox")
+    stage = _kind.stage_of(stage, name)
     choice = _series.choose(paths, folder, names or (), stage=stage, lab_name=name, clock=clock)
     if len(names or ()) == 1 and repeat == 1 and budget is None:
         code = _play_one(choice, variant, store, paths, retry=retry, json=json, watch=watch)

@@ -77,6 +77,7 @@ def up(
             k3s_dir=k3s_dir,
             k3s_mirror=k3s_mirror,
             adopt=adopt,
+            accept_new_host_keys=accept_new_host_keys,
         )
         _kind.up_on_kind(name, nodes=nodes, image=image, plan=plan, timeout=timeout, json=json)
         return

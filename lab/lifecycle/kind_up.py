@@ -48,15 +48,24 @@ JOURNAL_BOUND_S = 20.0
 
 
 def up(
-    paths: Paths, name: str, wanted: Wanted, *, progress: Progress, bounds: Bounds = BOUNDS
+    paths: Paths,
+    name: str,
+    wanted: Wanted,
+    *,
+    progress: Progress,
+    bounds: Bounds = BOUNDS,
+    once: bool = False,
 ) -> tuple[Record, tuple[Action, ...]]:
-    """Return the lab when it is ready, and what had to be done for it."""
+    """Return the lab when it is ready, and what had to be done for it.
+
+    With `once` it is one that its command removes, and raises InvalidValue for one that is there.
+    """
     check_lab_name(name)
     wanted.make_nodes()
     # Before anything is built for it.
     docker.version()
     with exclusive(paths, name):
-        way = _Way(paths, name, wanted, progress, bounds)
+        way = _Way(paths, name, wanted, progress, bounds, once)
         return way.go(find(paths, name, wanted)), tuple(way.done.actions)
 
 
@@ -79,15 +88,24 @@ class _Way:
     wanted: Wanted
     progress: Progress
     bounds: Bounds
+    once: bool = False
     done: Done = field(default_factory=Done)
 
     def go(self, lab: Lab | None) -> Record:
+        if lab and self.once:
+            raise InvalidValue(
+                f"somebody has made a lab {self.name!r} in the meantime",
+                hint=f"lab ci --stage kind --name {self.name} plays on it; or another --name",
+            )
         if lab and not is_made(lab):
             self.done.add(HOST, "remove what was cut short")
             remove(self.paths, self.name, self.progress)
             lab = None
         if lab is None:
             return self._make().record
+        if lab.record.once:
+            # Whoever asks for it from here on wants to keep it.
+            lab.update(once=False)
         if facts.why_not_up(lab):
             self._wake(lab)
         return lab.record
@@ -163,6 +181,7 @@ class _Way:
             version=_version_of(image),
             artifacts={key: str(artifact.path) for key, artifact in built.items()},
             kind=cluster,
+            once=self.once,
         )
         records.save(self.paths, record)
         return Lab.open(self.paths, record)

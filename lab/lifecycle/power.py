@@ -5,6 +5,7 @@ from lab.lifecycle.bounds import BOUNDS, Bounds
 from lab.lifecycle.lab import Lab
 from lab.lifecycle.making import layers
 from lab.machines import kind, kind_isolation
+from lab.machines.kind import KindCluster
 from lab.machines.topology import Node
 from lab.provision.distribution import choose
 
@@ -13,11 +14,16 @@ def cut(lab: Lab, node: Node) -> None:
     """Cut the node's power: nothing on it can end in order. One without power is fine."""
     _refuse_own_hosts(lab, node)
     if lab.record.kind:
-        # First the network, or the kernel would tell its peers that connections end.
-        kind_isolation.cut_node(lab.record.kind, node)
-        kind.cut_power(lab.record.kind, node)
+        _cut_container(lab.record.kind, node)
         return
     lab.sandbox.power_off([node])
+
+
+def _cut_container(cluster: KindCluster, node: Node) -> None:
+    if cluster.container(node) in cluster.running():
+        # First the network, or the kernel would tell its peers that connections end.
+        kind_isolation.cut_node(cluster, node)
+        kind.cut_power(cluster, node)
 
 
 def restore(lab: Lab, node: Node, *, wait: bool, bounds: Bounds = BOUNDS) -> None:

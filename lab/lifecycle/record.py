@@ -29,7 +29,8 @@ class Record:
     not ended, `removing` the number of a node that is being removed, or 0,
     `upgrading` the version that an upgrade brings, from its begin to its end. `hosts` are the
     machines of an inventory by the number of their node, and empty where lab made the nodes.
-    `kind` is the cluster of kind whose containers the nodes are, None for all others.
+    `kind` is the cluster of kind whose containers the nodes are, None for all others; `once`: it
+    was made for one command, which removes it.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Record:
     upgrading: str = ""
     hosts: Mapping[int, Host] = field(default_factory=dict)
     kind: KindCluster | None = None
+    once: bool = False
     format: int = field(default=FORMAT)
 
     @property

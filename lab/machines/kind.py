@@ -10,12 +10,12 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, ip_network
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from lab.errors import CommandFailed, InvalidValue, MachineError
+from lab.errors import CommandFailed, HostUnfit, InvalidValue, MachineError
 from lab.machines.docker import docker, names
 from lab.machines.topology import POD_SUBNET, SERVICE_SUBNET, Node
 
@@ -29,6 +29,7 @@ QUIET_S = 0.5
 REMOVED_WITHIN_S = 120.0
 # Where lab's own node image and kind's note their address (entrypoint of kindest/node).
 NOTED = ("/kind/address", "/kind/old-ipv4")
+SUBNETS = "{{range .IPAM.Config}}{{.Subnet}} {{end}}"
 # As on nodes of the sandbox; 1024 is what every container has.
 SERVER_SHARES = 2048
 
@@ -130,6 +131,7 @@ def require_free(cluster: KindCluster) -> None:
 
 
 def make_network(cluster: KindCluster) -> None:
+    """Make it; raises HostUnfit where Docker takes addresses that pods or services have."""
     docker(
         "network",
         "create",
@@ -137,6 +139,16 @@ def make_network(cluster: KindCluster) -> None:
         f"--label={OWNER_LABEL}={cluster.lab_id}",
         cluster.network,
     )
+    shown = docker("network", "inspect", "--format", SUBNETS, cluster.network)
+    for subnet in map(ip_network, shown.split()):
+        for what, taken in (("pods", POD_SUBNET), ("services", SERVICE_SUBNET)):
+            if subnet.version == taken.version and subnet.overlaps(taken):
+                raise HostUnfit(
+                    f"Docker's network {cluster.network} got {subnet}, and {what} of the cluster "
+                    f"have addresses of {taken}",
+                    hint="default-address-pools in /etc/docker/daemon.json says what Docker takes; "
+                    "docker network prune frees networks that nobody uses",
+                )
 
 
 def prefer_server(cluster: KindCluster, nodes: Sequence[Node]) -> None:

@@ -28,19 +28,24 @@ def cut_port(cluster: KindCluster, node: Node, name: str, port: int) -> None:
 
 
 def heal(cluster: KindCluster, nodes: Iterable[Node], name: str) -> None:
-    """Take the cut of that name away wherever it is; a second time changes nothing."""
-    for node in nodes:
+    """Take the cut of that name away wherever it is; a second time changes nothing.
+
+    A node that does not run has none, and cannot be asked.
+    """
+    for node in _running(cluster, nodes):
         _run(cluster, node, _removal(name))
 
 
 def cuts(cluster: KindCluster, nodes: Iterable[Node]) -> tuple[str, ...]:
     """Return the names of the cuts there are; a node that does not run has none."""
-    running = cluster.running()
     script = f"iptables-save | sed -n 's/.*--comment {PREFIX}\\([^ ]*\\) .*/\\1/p'"
-    shown = [
-        _run(cluster, node, script).split() for node in nodes if cluster.container(node) in running
-    ]
+    shown = [_run(cluster, node, script).split() for node in _running(cluster, nodes)]
     return tuple(sorted({name for names in shown for name in names}))
+
+
+def _running(cluster: KindCluster, nodes: Iterable[Node]) -> list[Node]:
+    running = cluster.running()
+    return [node for node in nodes if cluster.container(node) in running]
 
 
 def _cut(cluster: KindCluster, node: Node, name: str, matches: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ as Surefire does it, as flakyError or rerunError, which others read over
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from junitparser import Error, Failure, Skipped
 from junitparser.xunit2 import FlakyError, JUnitXml, RerunError, TestCase, TestSuite
@@ -25,21 +25,25 @@ NAME = "lab"
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def render(cases: Sequence[Case]) -> bytes:
-    """Return the file; suites and cases stand in the order of playing."""
+def render(cases: Sequence[Case], place: Mapping[str, str] | None = None) -> bytes:
+    """Return the file; suites and cases stand in the order of playing.
+
+    `place` is what is known of where they are played, which becomes properties of each suite.
+    """
     report = JUnitXml(NAME)
     for scenario in dict.fromkeys(case.scenario for case in cases):
         own = [case for case in cases if case.scenario == scenario]
-        report.add_testsuite(_suite(scenario, own))
+        report.add_testsuite(_suite(scenario, own, place or {}))
     report.update_statistics()
     content = io.BytesIO()
     report.write(content)
     return content.getvalue() + b"\n"
 
 
-def _suite(scenario: str, cases: Sequence[Case]) -> TestSuite:
+def _suite(scenario: str, cases: Sequence[Case], place: Mapping[str, str]) -> TestSuite:
     suite = TestSuite(scenario)
-    suite.add_property("stage", cases[0].stage)
+    for name, value in {"stage": cases[0].stage, **place}.items():
+        suite.add_property(name, value)
     for case in cases:
         suite.add_testcase(_case(case))
     return suite

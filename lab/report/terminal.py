@@ -55,11 +55,12 @@ def _lines(view: View, page: str) -> Iterator[_Line]:
 
 
 def _head(view: View) -> Iterator[_Line]:
-    left, right = ", ".join(filter(None, (view.scenario, view.remark))), view.outcome.upper()
+    # What a number means depends on where it was measured, so that comes first of all.
+    left, right = f"{view.scenario} on {view.place}", view.outcome.upper()
     yield _Line(f"{left}{right:>{max(WIDTH - len(left), len(right) + 1)}}", "bold")
     if view.title:
         yield from _wrapped(view.title)
-    yield _Line(f"{view.place}, run {view.run}", "dim")
+    yield _Line(", ".join(filter(None, (f"run {view.run}", view.remark))), "dim")
     yield from (_Line(f"! {each}", "yellow") for each in view.damage)
     yield _Line("")
     width = max(len(each.name) for each in view.variants)

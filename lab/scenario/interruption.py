@@ -24,12 +24,24 @@ def held() -> Iterator[None]:
     def wait(number: int, _frame: FrameType | None) -> None:
         waiting.append(number)
 
-    before = {number: signal.signal(number, wait) for number in _HELD}
+    with _blocked():
+        before = {number: signal.signal(number, wait) for number in _HELD}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            # None: it was not installed from Python, so it cannot be put back from here.
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        with _blocked():
+            for number, handler in before.items():
+                # None: it was not installed from Python, so it cannot be put back from here.
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
     if waiting:
         signal.raise_signal(waiting[0])
+
+
+@contextmanager
+def _blocked() -> Iterator[None]:
+    """Let none of the signals in while only some of their handlers are changed."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

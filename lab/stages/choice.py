@@ -31,9 +31,14 @@ def place_of(
     lacks(paths, stage, lab_name)
     mode = clock_mode.mode_of(clock, stage=stage, can_be_fast=stage != TWIN)
     places = {place.name: place for place in _all(paths, lab_name, mode, progress)}
-    others = tuple(name for name in able(scenario) if name != stage)
-    needs.refuse(scenario, stage, places[stage].lacks, others=others)
-    return places[stage]
+    return require_able(places[stage], scenario)
+
+
+def require_able(place: Place, scenario: Scenario) -> Place:
+    """Return the place; raises BadInput with the reasons where it cannot show the scenario."""
+    others = tuple(name for name in able(scenario) if name != place.name)
+    needs.refuse(scenario, place.name, place.lacks, others=others)
+    return place
 
 
 def able(scenario: Scenario) -> tuple[str, ...]:

@@ -14,14 +14,17 @@ class Place:
     """A kind of stage: `name` is what `--stage` takes, `lacks` what cannot be shown on it.
 
     `clock` is what runs there tell as theirs: how long one takes on another says nothing here.
-    `ends_within_s` is what leaving it takes, of a budget in seconds.
+    Of a budget entering it takes about `begins_within_s`, and leaving it `ends_within_s`, in
+    seconds; `quicker` is what takes less, as a command to type.
     """
 
     name: str
     lacks: Lacks
     enter: "Enter"
     clock: str
+    begins_within_s: float = 0
     ends_within_s: float = 0
+    quicker: str = ""
 
 
 class Ground(Protocol):

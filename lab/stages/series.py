@@ -4,17 +4,19 @@ The place is entered once for all of them, and anew after a run in which the lab
 work: what is left of a twin that broke must not spoil the next run. Whoever interrupts ends all.
 
 With a budget the shortest come first, so that most of them fit. What is expected to take longer
-than what is left is not begun; what was begun is played to its end, since half a run proves
-nothing. A variant that proved nothing is played once more only if that fits, too.
+than what is left, with making the place where that has to be made, is not begun; what was begun is
+played to its end, since half a run proves nothing. A variant that proved nothing is played once
+more only if that fits, too.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from lab.errors import Interrupted, LabError
+from lab.errors import Interrupted, InvalidValue, LabError
 from lab.scenario.loader import Loaded
 from lab.scenario.model import Variant
 from lab.scenario.tally import Case
@@ -97,15 +99,33 @@ class Series:
 
     def play(self, planned: Sequence[Planned]) -> None:
         """Play all that fits. Raises Interrupted, and LabError when the place cannot be entered."""
+        self._refuse_what_cannot_begin(planned)
         with _Entered(self.place, self.arrive) as entered:
             for each in planned:
                 # Anew: its first round tells more than what the plan was made from.
                 expected_s = self.estimates.seconds(each.loaded.scenario, each.variants)
-                if self._fits(expected_s):
+                begins_s = 0.0 if entered.is_there else self.place.begins_within_s
+                if self._fits(begins_s + expected_s):
                     self._play(entered, each, expected_s)
                     self.estimates.forget(each.name)
                 else:
-                    self._leave_out(each, expected_s)
+                    self._leave_out(each, begins_s + expected_s)
+
+    def _refuse_what_cannot_begin(self, planned: Sequence[Planned]) -> None:
+        """Raise InvalidValue where not even one run fits beside making the place for it."""
+        place = self.place
+        if self.budget is None or not place.begins_within_s or not planned:
+            return
+        first = min(planned, key=lambda each: each.expected_s)
+        parts_s = (place.begins_within_s, first.expected_s, place.ends_within_s)
+        if self._fits(place.begins_within_s + first.expected_s):
+            return
+        begins, plays, ends = (f"{seconds:.0f} s" for seconds in parts_s)
+        raise InvalidValue(
+            f"a budget of {self.budget.total_s:.0f} s is too small: on {place.name}, {begins} to "
+            f"make the cluster, {plays} for {first.name}, the shortest, and {ends} to remove it",
+            hint=f"--budget {math.ceil(sum(parts_s) / 60)}m, or {place.quicker}",
+        )
 
     def _left_s(self) -> float:
         return self.budget.left_s - self.place.ends_within_s if self.budget else float("inf")
@@ -206,6 +226,10 @@ class _Entered:
             raise
         except LabError:
             pass
+
+    @property
+    def is_there(self) -> bool:
+        return self._ground is not None
 
     def __enter__(self) -> Self:
         return self

@@ -118,7 +118,7 @@ def test_files_of_the_image_agree_with_what_the_rest_of_lab_says() -> None:
 
     assert f'sandbox = "{PAUSE}"' in (FILES / "containerd.toml").read_text()
     assert f'"subnet": "{network}.@number@.0/24"' in (FILES / "10-lab.conflist").read_text()
-    assert f"route replace {network}.$other.0/24" in (FILES / "entrypoint").read_text()
+    assert f"route replace {network}.$other.0/24" in (FILES / "pod-routes").read_text()
 
 
 def test_kube_proxy_gets_iptables_with_its_plugins_and_what_they_load(root: Path) -> None:

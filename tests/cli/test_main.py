@@ -51,6 +51,34 @@ def test_an_error_is_one_line_on_stderr_and_its_own_exit_code(
     assert run(error) == (code, "", "Error: it broke\n")
 
 
+SECOND_SIGNAL = """
+import os, signal
+from lab import cli
+from lab.cli import _output
+
+def app():
+    os.kill(os.getpid(), signal.SIGINT)
+
+show = _output.show_error
+
+def show_error(error):
+    os.kill(os.getpid(), signal.SIGTERM)
+    show(error)
+
+cli.app, _output.show_error = app, show_error
+cli.main()
+"""
+
+
+def test_a_second_signal_makes_no_traceback_of_the_first() -> None:
+    argv = [sys.executable, "-c", SECOND_SIGNAL]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 130
+    assert done.stderr.startswith("Error: interrupted\n")
+    assert "Traceback" not in done.stderr
+
+
 def test_a_hint_stands_below_the_error(run: Run) -> None:
     assert run(LabError("it broke", hint="lab doctor"))[2] == "Error: it broke\nHint: lab doctor\n"
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from lab import cli
 from lab.cli import _output
 from lab.cli._series import read_time
 from lab.errors import BadInput, Interrupted, LabError, NotRoot
+from lab.report import files, junit
 from lab.scenario import runner
 from lab.stages import choice, twin
 from tests.stages.places import BOUNDS, Grounds, dirty, fails_with, nothing
@@ -81,19 +83,37 @@ def test_ci_plays_all_that_the_stage_can_show_a_line_each(run: Run, grounds: Gro
     lines = shown.splitlines()
     assert code == 0
     assert [line.split()[0] for line in lines[2:6]] == ["alpha", "alpha", "beta", "beta"]
-    assert lines[0].startswith("gamma")
-    assert "LEFT OUT" in lines[0]
-    assert "no node can lose its power" in lines[0]
+    assert lines[1].startswith("gamma")
+    assert "LEFT OUT" in lines[1]
+    assert "no node can lose its power" in lines[1]
     assert lines[2].split()[1:3] == ["careless", "REPRODUCED"]
     assert lines[3].split()[1:3] == ["careful", "PREVENTED"]
     assert lines[-1] == "4 as predicted, 2 left out"
     assert (grounds.entered, grounds.left) == (1, 1)
 
 
-def test_ci_says_where_it_plays_before_the_first_case(run: Run) -> None:
+def test_ci_says_first_of_all_where_it_plays(run: Run) -> None:
     _, shown = run("ci")
 
-    assert shown.splitlines()[1] == "twin, simulated 1, fake clock"
+    assert shown.splitlines()[0] == "twin, simulated 1, fake clock"
+
+
+def test_ci_says_so_first_where_it_comes_to_play_nothing(run: Run) -> None:
+    _, shown = run("ci", "--budget", "1s")
+
+    first, second, *_ = shown.splitlines()
+    assert first == "twin, fake clock"
+    assert "LEFT OUT" in second
+
+
+def test_the_junit_file_says_where_each_was_played(run: Run, tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+
+    run("ci", "--junit", str(report))
+
+    for suite in ElementTree.parse(report).getroot().iter("testsuite"):
+        told = {p.get("name"): p.get("value") for p in suite.findall("properties/property")}
+        assert told == {"stage": "twin", "distribution": "simulated 1", "clock": "fake"}
 
 
 def test_ci_says_as_json_what_scripts_look_for(run: Run) -> None:
@@ -186,6 +206,47 @@ def test_an_interruption_leaves_the_place_and_a_report_of_what_was_played(
     told = cases(report)
     assert [told["alpha careless"], told["beta careless"]] == ["", "skipped"]
     assert "left out: interrupted" in report.read_text()
+
+
+def test_a_second_signal_leaves_the_report_of_an_interruption_whole(
+    run: Run, grounds: Grounds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def again(cases: Any, place: Any) -> bytes:
+        if any(case.left_out == "interrupted" for case in cases):
+            signal.raise_signal(signal.SIGTERM)
+        return render(cases, place)
+
+    def interrupt(*_: object) -> None:
+        raise Interrupted("the second")
+
+    render = junit.render
+    monkeypatch.setattr(junit, "render", again)
+    grounds.troubles = [fails_with(Interrupted("the first"))]
+    report = tmp_path / "report.xml"
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        with pytest.raises(Interrupted):
+            run("ci", "--junit", str(report))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+    assert "left out: interrupted" in report.read_text()
+
+
+def test_an_interruption_while_pages_are_written_comes_when_all_is_left_and_told(
+    run: Run, grounds: Grounds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        assert grounds.left == 1
+        raise Interrupted("interrupted")
+
+    monkeypatch.setattr(files, "write_page", interrupted)
+    report = tmp_path / "report.xml"
+
+    with pytest.raises(Interrupted):
+        run("ci", "--junit", str(report))
+
+    assert cases(report)["beta careful"] == ""
 
 
 def test_a_place_that_cannot_be_entered_is_the_error_of_every_case(

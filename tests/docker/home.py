@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tests.docker.daemon import Docker
@@ -19,6 +21,15 @@ class DockerHome(Home):
     def environ(self) -> dict[str, str]:
         # super() without arguments does not work in a class with slots.
         return {**Home.environ.fget(self), **self.docker.environ, **self.more}  # type: ignore[attr-defined]
+
+    @contextmanager
+    def having(self, **variables: str) -> Iterator[None]:
+        """Set variables for commands meanwhile."""
+        before, self.more = self.more, {**self.more, **variables}
+        try:
+            yield
+        finally:
+            self.more = before
 
     def begin(self, *arguments: str) -> Running:
         return subprocess.Popen(

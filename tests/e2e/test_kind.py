@@ -1,80 +1,36 @@
 """The real kind on a Docker of the test's own, with lab's node image: made, played on, removed.
 
-The daemon is in a network namespace that no interface leads out of. Six nodes first, which the
-tests use in the order of the file; then what is refused, and what is cut short.
+Six nodes first, which the tests use in the order of the file; then what is refused, or fails.
 """
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from shutil import rmtree
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 
-from lab import artifacts
-from lab.artifacts.kind import kind_recipes
-from lab.artifacts.kindnode import archive_of, tag
 from lab.artifacts.kubeadm import kubernetes_version
-from lab.paths import find_paths
-from lab.progress import Silent
-from tests.docker import daemon
 from tests.docker.daemon import Docker
 from tests.docker.home import DockerHome
-from tests.e2e.home import make_path, wait_for
+from tests.e2e.home import make_path
+from tests.e2e.kind_home import OURS, OWN_KUBECONFIG, docker, home, loaded
+
+__all__ = ["docker", "home", "loaded"]
 
 pytestmark = [pytest.mark.e2e, pytest.mark.rotating("kind"), pytest.mark.timeout(900)]
 
-SCENARIOS = Path(__file__).parent / "service/scenarios"
-OURS = tag(kubernetes_version())
 UP = ("up", "--on", "kind")
-CI = ("ci", "--on", "kind", "--nodes", "2", "--scenarios")
-
-
-@pytest.fixture(scope="module")
-def docker() -> Iterator[Docker]:
-    work = Path(tempfile.mkdtemp(prefix="e2e-docker-", dir="/var/tmp"))
-    try:
-        with daemon.running(work) as running:
-            yield running
-    finally:
-        rmtree(work)
-
-
-@pytest.fixture(scope="module")
-def home(docker: Docker) -> Iterator[DockerHome]:
-    """One home for all, as of one user of this Docker."""
-    directory = Path(tempfile.mkdtemp(prefix="e2e-", dir="/var/tmp"))
-    made = DockerHome(directory, find_paths().cache.parent, docker=docker)
-    try:
-        yield made
-        assert made.left() == []
-    finally:
-        made.remove_all()
-        rmtree(directory)
-
-
-@pytest.fixture(scope="module")
-def loaded(home: DockerHome) -> str:
-    """Lab's own node image, which Docker has."""
-    built = artifacts.ensure(kind_recipes(), paths=find_paths(), progress=Silent())
-    archive = str(archive_of(built["kind-node"]))
-    home.docker.run("docker", "load", "--quiet", "--input", archive, timeout_s=300)
-    return OURS
-
-
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one scenario, which takes seconds."""
-    folder = tmp_path_factory.mktemp("scenarios")
-    (folder / "quick").symlink_to(SCENARIOS / "quick")
-    return folder
+N1, N2, N4, N5 = (
+    "lab-lab-control-plane",
+    "lab-lab-worker",
+    "lab-lab-worker3",
+    "lab-lab-worker4",
+)
+API, KUBELET, POSTGRES = 6443, 10250, 5432
 
 
 @pytest.fixture(scope="module")
@@ -122,10 +78,11 @@ def test_a_second_up_finds_nothing_to_do(home: DockerHome, six: dict[str, Any]) 
 
 
 def test_the_users_own_kubeconfig_is_not_touched(home: DockerHome, six: dict[str, Any]) -> None:
-    mode = home.paths.lab("lab") / "kubeconfig"
+    own = home.paths.lab("lab") / "kubeconfig"
 
-    assert oct(mode.stat().st_mode)[-3:] == "600"
-    assert not (Path.home() / ".kube/config").exists()
+    assert oct(own.stat().st_mode)[-3:] == "600"
+    for file in (Path(home.environ["KUBECONFIG"]), Path(home.environ["HOME"], ".kube/config")):
+        assert file.read_bytes() == OWN_KUBECONFIG
 
 
 def test_ways_into_it_are_those_of_any_lab(home: DockerHome, six: dict[str, Any]) -> None:
@@ -166,9 +123,8 @@ def test_a_scenario_comes_out_as_predicted_and_says_where_it_was_played(
     done = home.lab("scenario", "run", scenario, "--stage", "kind", timeout_s=600)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    head = "\n".join(done.stdout.splitlines()[:4])
-    assert "kind" in head
-    assert f"kubeadm {kubernetes_version()}" in head
+    first = done.stdout.splitlines()[0]
+    assert first.startswith(f"{scenario} on kind, kubeadm {kubernetes_version()}, honest clock  ")
     told = json.loads(home.must("report", "show", scenario, "--json"))
     assert {(each["stage"], each["outcome"]) for each in told} == {
         ("kind", "reproduced"),
@@ -181,6 +137,64 @@ def test_runs_on_the_sandbox_are_refused_there(home: DockerHome, six: dict[str, 
 
     assert done.returncode == 2
     assert "--stage kind" in done.stderr
+
+
+def do(home: DockerHome, *steps: str) -> None:
+    """Do to nodes of the lab what faults do, each step as verb:node."""
+    argv = (sys.executable, "-m", "tests.docker.node_faults", "lab", *steps)
+    home.docker.run(*argv, timeout_s=240, env=home.environ)
+
+
+def address(home: DockerHome, container: str) -> str:
+    shown = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    return home.docker.run("docker", "inspect", "--format", shown, container).strip()
+
+
+def reaches(home: DockerHome, container: str, host: str, port: int) -> bool:
+    """Whether something in that container gets a TCP connection."""
+    script = f"timeout 3 bash -c '</dev/tcp/{host}/{port}'"
+    argv = home.docker.inside("docker", "exec", container, "bash", "-c", script)
+    environ = {**os.environ, **home.docker.environ}
+    done = subprocess.run(argv, env=environ, capture_output=True, check=False)
+    return done.returncode == 0
+
+
+def test_a_node_is_cut_off_and_joins_again_while_another_has_no_power(
+    home: DockerHome, six: dict[str, Any]
+) -> None:
+    server, fifth = (address(home, each) for each in (N1, N5))
+    assert reaches(home, N1, fifth, KUBELET)
+
+    do(home, "power_off:n6", "isolate:n5")
+    try:
+        assert "lab-lab-worker5" not in home.docker.lines("ps", "--format", "{{.Names}}")
+        assert not reaches(home, N1, fifth, KUBELET)
+        assert not reaches(home, N5, server, API)
+        assert reaches(home, N4, server, API)
+    finally:
+        do(home, "rejoin:n5")
+
+    assert reaches(home, N1, fifth, KUBELET)
+    do(home, "power_off:n6", "power_on:n6")
+    assert home.json("status")["state"] == "up"
+
+
+def test_the_database_is_cut_off_from_other_nodes_and_nothing_else_is(
+    home: DockerHome, six: dict[str, Any]
+) -> None:
+    told = ("-n", "chirps", "get", "pod", "postgres-0", "-o", "jsonpath={.status.podIP}")
+    database = home.must("kubectl", *told).strip()
+    assert reaches(home, N4, database, POSTGRES)
+
+    do(home, "isolate:database")
+    try:
+        assert not reaches(home, N4, database, POSTGRES)
+        assert reaches(home, N2, database, POSTGRES)
+        assert reaches(home, N4, address(home, N2), KUBELET)
+    finally:
+        do(home, "rejoin:database")
+
+    assert reaches(home, N4, database, POSTGRES)
 
 
 def test_a_node_that_loses_its_power_comes_back(home: DockerHome, six: dict[str, Any]) -> None:
@@ -215,11 +229,8 @@ def test_down_removes_exactly_that(home: DockerHome, six: dict[str, Any]) -> Non
 
 
 def test_without_docker_it_is_said_what_it_is_for(home: DockerHome, tmp_path: Path) -> None:
-    home.more = {"PATH": make_path(tmp_path / "bin", without=("docker",))}
-    try:
+    with home.having(PATH=make_path(tmp_path / "bin", without=("docker",))):
         done = home.lab(*UP, "--nodes", "2")
-    finally:
-        home.more = {}
 
     assert done.returncode == 4
     assert "docker is not on PATH" in done.stderr
@@ -227,11 +238,8 @@ def test_without_docker_it_is_said_what_it_is_for(home: DockerHome, tmp_path: Pa
 
 
 def test_a_daemon_that_is_away_is_named(home: DockerHome) -> None:
-    home.more = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}
-    try:
+    with home.having(DOCKER_HOST="unix:///nonexistent/docker.sock"):
         done = home.lab(*UP, "--nodes", "2")
-    finally:
-        home.more = {}
 
     assert done.returncode == 4
     assert "Error: no Docker daemon answers at unix:///nonexistent/docker.sock" in done.stderr
@@ -311,135 +319,4 @@ def test_with_a_kind_that_fails_its_own_words_are_told_and_nothing_is_left(
 
     assert done.returncode == 4
     assert "kind create failed with exit status 1 on cluster lab-lab" in done.stderr
-    assert home.left() == []
-
-
-def test_a_smoke_run_makes_plays_tells_and_removes(
-    home: DockerHome, quick: Path, tmp_path: Path
-) -> None:
-    junit = tmp_path / "results.xml"
-
-    done = home.lab(*CI, str(quick), "--budget", "10m", "--junit", str(junit), timeout_s=600)
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert [line.split()[:3] for line in done.stdout.splitlines()[:3]] == [
-        ["kind,", "kubeadm", "v1.36.3,"],
-        ["quick", "careless", "REPRODUCED"],
-        ["quick", "careful", "PREVENTED"],
-    ]
-    (suite,) = ElementTree.parse(junit).getroot().iter("testsuite")
-    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "0", "0")
-    assert (home.paths.state / "runs/quick/latest/careless/history.jsonl").exists()
-    assert home.left() == []
-
-
-def test_a_budget_that_making_the_cluster_uses_up_leaves_all_out_and_nothing_behind(
-    home: DockerHome, quick: Path
-) -> None:
-    done = home.lab(*CI, str(quick), "--budget", "1s")
-
-    assert done.returncode == 3
-    assert "LEFT OUT" in done.stdout
-    assert home.left() == []
-
-
-def test_a_cluster_that_cannot_be_made_is_an_error_in_the_junit_file(
-    home: DockerHome, quick: Path, tmp_path: Path
-) -> None:
-    junit = tmp_path / "results.xml"
-
-    done = home.lab(*CI, str(quick), "--image", "no/such:1", "--junit", str(junit))
-
-    assert done.returncode == 2
-    assert "Docker has no image" in junit.read_text()
-    assert home.left() == []
-
-
-def has_network(home: DockerHome) -> bool:
-    return bool(home.networks())
-
-
-def says(step: str) -> Callable[[DockerHome], bool]:
-    """Return whether kind has begun that step."""
-
-    def is_said(home: DockerHome) -> bool:
-        return step in home.said_by_kind("ci")
-
-    return is_said
-
-
-def has_joined(home: DockerHome) -> bool:
-    return bool(home.record("ci").get("joined"))
-
-
-def has_images(home: DockerHome) -> bool:
-    return "chirps-images" in home.record("ci").get("artifacts", {})
-
-
-def plays(home: DockerHome) -> bool:
-    runs = home.paths.state / "runs/quick"
-    return any(runs.glob("*/careless/history.jsonl"))
-
-
-PHASES: dict[str, Callable[[DockerHome], bool]] = {
-    "making the network": has_network,
-    "making containers": says("Preparing nodes"),
-    "making the control plane": says("Starting control-plane"),
-    "joining": says("Joining worker nodes"),
-    "checking": has_joined,
-    "deploying": has_images,
-    "playing": plays,
-}
-
-
-def cancelled(home: DockerHome, quick: Path, phase: str, number: int) -> tuple[int, str]:
-    """Cancel a smoke run in a phase; return its exit code and what it said."""
-    rmtree(home.paths.state / "runs", ignore_errors=True)
-    (home.paths.state / "kind/ci.log").unlink(missing_ok=True)
-    running = home.begin(*CI, str(quick))
-    reached = wait_for(lambda: PHASES[phase](home), timeout_s=240, every_s=0.1)
-    os.kill(running.pid, number)
-    _, said = running.communicate(timeout=120)
-    assert reached, said
-    return running.returncode, said
-
-
-@pytest.mark.parametrize(
-    ("phase", "number"),
-    [
-        ("making the network", signal.SIGTERM),
-        ("making containers", signal.SIGINT),
-        ("making the control plane", signal.SIGTERM),
-        ("joining", signal.SIGINT),
-        ("checking", signal.SIGTERM),
-        ("deploying", signal.SIGINT),
-        ("playing", signal.SIGTERM),
-    ],
-)
-def test_a_job_that_is_cancelled_says_so_and_leaves_nothing(
-    home: DockerHome, quick: Path, phase: str, number: int
-) -> None:
-    code, said = cancelled(home, quick, phase, number)
-
-    assert code == 130, said
-    assert "Error: interrupted" in said
-    assert home.left() == []
-
-
-@pytest.mark.parametrize("phase", ["making containers", "making the control plane", "playing"])
-def test_what_a_killed_job_left_is_removed_by_the_next_one(
-    home: DockerHome, quick: Path, phase: str
-) -> None:
-    cancelled(home, quick, phase, signal.SIGKILL)
-    left = set(home.networks())
-    assert left
-
-    # The second one has its own network when that of the first is gone.
-    running = home.begin(*CI, str(quick))
-    assert wait_for(lambda: set(home.networks()) - left, timeout_s=120)
-    assert not left & set(home.networks())
-    os.kill(running.pid, signal.SIGTERM)
-    running.communicate(timeout=120)
-
-    assert running.returncode == 130
     assert home.left() == []

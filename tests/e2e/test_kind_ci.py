@@ -88,7 +88,7 @@ def test_all_three_name_the_same_node_image_by_its_digest() -> None:
     assert image in GITLAB.read_text()
 
 
-@pytest.mark.parametrize("name", ["entrypoint", "import-images", "kubelet-cgroups"])
+@pytest.mark.parametrize("name", ["entrypoint", "import-images", "kubelet-cgroups", "pod-routes"])
 def test_a_script_of_the_node_image_has_no_mistakes(name: str) -> None:
     assert shellcheck((ROOT / "lab/artifacts/kind_files" / name).read_text()) == ""
 

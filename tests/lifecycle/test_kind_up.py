@@ -9,7 +9,7 @@ from lab import artifacts
 from lab.artifacts import Artifact
 from lab.errors import HostUnfit, Interrupted, InvalidValue, MachineError, NotReady
 from lab.journal import Journal
-from lab.lifecycle import kind_plan, kind_program, kind_up, nodes
+from lab.lifecycle import kind_plan, kind_program, kind_up, nodes, power
 from lab.lifecycle import record as records
 from lab.lifecycle import up as sandbox_up
 from lab.lifecycle.down import down
@@ -199,6 +199,28 @@ def test_stopped_containers_are_started_again(paths: Paths, fake: FakeDocker) ->
     assert all(each.running for each in fake.containers.values())
 
 
+def test_a_nodes_power_is_cut_behind_its_network(paths: Paths, fake: FakeDocker) -> None:
+    up(paths)
+    lab = Lab.load(paths, "lab")
+
+    power.cut(lab, lab.record.nodes[2])
+
+    ((name, script),) = fake.scripts
+    assert name == "lab-lab-worker2"
+    assert "-j DROP" in script
+    assert fake.said[-1] == ("kill", "lab-lab-worker2")
+
+
+def test_cutting_the_power_of_a_node_without_any_is_fine(paths: Paths, fake: FakeDocker) -> None:
+    up(paths)
+    lab = Lab.load(paths, "lab")
+    fake.containers["lab-lab-worker2"].running = False
+
+    power.cut(lab, lab.record.nodes[2])
+
+    assert fake.scripts == []
+
+
 def test_a_name_that_is_taken_is_refused_before_anything_is_made(
     paths: Paths, fake: FakeDocker
 ) -> None:
@@ -241,6 +263,28 @@ def test_a_lab_that_is_there_is_not_made_into_another(
 
     with pytest.raises(InvalidValue, match=told):
         up(paths, **wanted)
+
+
+def test_one_made_for_one_command_is_kept_when_it_is_asked_for_again(
+    paths: Paths, fake: FakeDocker
+) -> None:
+    record, _ = kind_up.up(paths, "lab", Wanted(nodes=3), progress=Silent(), once=True)
+    assert record.once
+
+    assert up(paths) is False
+
+    assert not records.load(paths, "lab").once
+
+
+def test_for_one_command_a_lab_that_somebody_has_made_is_not_taken(
+    paths: Paths, fake: FakeDocker
+) -> None:
+    up(paths)
+
+    with pytest.raises(InvalidValue, match="somebody has made a lab 'lab' in the meantime"):
+        kind_up.up(paths, "lab", Wanted(nodes=3), progress=Silent(), once=True)
+
+    assert len(fake.containers) == 3
 
 
 @pytest.mark.parametrize("change", ["add", "remove"])

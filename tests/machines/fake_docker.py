@@ -38,27 +38,40 @@ class Container:
 
 @dataclass
 class FakeDocker:
-    """`run` is what `lab.machines.commands.run` is replaced by; `said` are all commands."""
+    """`run` is what `lab.machines.commands.run` is replaced by; `said` are all commands.
+
+    `scripts` are what shells in containers were given, with the name of the container.
+    """
 
     containers: dict[str, Container] = field(default_factory=dict)
     networks: dict[str, str] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
     said: list[tuple[str, ...]] = field(default_factory=list)
+    scripts: list[tuple[str, str]] = field(default_factory=list)
     away: str = ""
+    subnet: str = "172.18.0.0/16"
     # What a client that was killed had asked for: there after the next look.
     late: list[Container] = field(default_factory=list)
 
-    def run(self, argv: Words, **_: object) -> str:
+    def run(self, argv: Words, *, input: str | None = None, **_: object) -> str:  # noqa: A002
         program, *words = argv
         assert program == "docker"
         self.said.append(tuple(words))
         if self.away:
             raise CommandFailed(f"`docker` failed with exit status 1: {self.away}")
+        if words[0] == "exec":
+            return self._execute(words[2], input or "")
         return self._answer(words)
 
     def add(self, cluster: str, name: str, network: str) -> None:
         labels = {CLUSTER_LABEL: cluster}
         self.containers[name] = Container(name, network, labels)
+
+    def _execute(self, name: str, script: str) -> str:
+        if not self.containers[name].running:
+            raise CommandFailed(f"Error response from daemon: Container {name} is not running")
+        self.scripts.append((name, script))
+        return ""
 
     def _answer(self, words: Words) -> str:
         match words:
@@ -85,6 +98,8 @@ class FakeDocker:
                 name, label = (each.partition("=")[2] for each in _filters(rest))
                 found = self.networks.get(name.strip("^$"))
                 return "abc\n" if found == label else ""
+            case ["network", "inspect", _, _, _]:
+                return f"{self.subnet} \n"
             case ["network", "rm", name]:
                 del self.networks[name]
             case ["image", "inspect", _, _, name]:

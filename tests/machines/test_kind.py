@@ -94,6 +94,30 @@ def test_a_network_of_that_name_that_is_not_marked_stays(fake: FakeDocker) -> No
     assert "lab-abcd" in fake.networks
 
 
+@pytest.mark.parametrize(
+    ("subnet", "whose"),
+    [("10.244.3.0/24", "pods"), ("10.0.0.0/8", "pods"), ("10.96.0.0/20", "services")],
+)
+def test_a_network_that_docker_takes_from_pods_or_services_is_refused(
+    fake: FakeDocker, subnet: str, whose: str
+) -> None:
+    fake.subnet = subnet
+
+    with pytest.raises(HostUnfit, match=f"got {subnet}, and {whose}") as caught:
+        kind.make_network(OURS)
+
+    assert "default-address-pools" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("subnet", ["192.168.16.0/20", "10.10.7.0/24", "fd00:1::/64"])
+def test_any_other_network_that_docker_takes_will_do(fake: FakeDocker, subnet: str) -> None:
+    fake.subnet = subnet
+
+    kind.make_network(OURS)
+
+    assert "lab-abcd" in fake.networks
+
+
 def test_a_name_that_another_cluster_has_is_refused(fake: FakeDocker) -> None:
     fake.add("lab-demo", "lab-demo-control-plane", "kind")
 

@@ -67,6 +67,15 @@ def test_each_scenario_is_a_suite_and_each_variant_a_case() -> None:
     }
 
 
+def test_each_suite_says_where_it_was_played() -> None:
+    place = {"distribution": "kubeadm v1.36.3", "clock": "honest"}
+
+    (suite,) = ElementTree.fromstring(render([case()], place)).iter("testsuite")
+
+    told = {p.get("name"): p.get("value") for p in suite.findall("properties/property")}
+    assert told == {"stage": "twin", **place}
+
+
 def test_the_file_says_in_which_encoding_it_is() -> None:
     assert render([case()]).startswith(b"<?xml version='1.0' encoding='utf-8'?>\n<testsuites ")
 

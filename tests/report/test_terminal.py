@@ -13,9 +13,9 @@ from tests.report import judged, synthetic
 from tests.report.synthetic import CARELESS
 
 HEAD = """\
-half-migrated-rename                                                                    AS PREDICTED
+half-migrated-rename on sandbox, kubeadm v1.36.1, honest clock                          AS PREDICTED
 A rename, half-way through a rolling update
-sandbox, kubeadm v1.36.1, honest clock, run 20261125T013000Z
+run 20261125T013000Z
 
 careless  REPRODUCED  1 076 of 4 206 requests failed, 25.6 % (95 %: 24.3 to 26.9 %)
 careful   PREVENTED   0 of 4 206 requests failed, 0 % (95 %: at most 0.071 %)
@@ -153,12 +153,23 @@ def build(events, *, verdict=None, damage=()) -> view.View:
     return view.build(StoredRun("r", {}, (stored,), ()))
 
 
-def test_the_first_line_says_when_timers_were_shortened(shown):
-    honest = terminal.summary(shown).splitlines()[0]
-    fast = terminal.summary(dataclasses.replace(shown, remark=view.FAST_REMARK)).splitlines()[0]
+@pytest.mark.parametrize("clock", ["honest", "fast"])
+def test_the_first_line_says_stage_distribution_version_and_clock(clock):
+    events = [
+        {"kind": "run", "t": 0, "scenario": "rename", "variant": "v", "load": {}, "facts": {}}
+    ]
+    run = {"stage": "kind", "distribution": "kubeadm", "version": "v1.36.3", "clock": clock}
+    stored = StoredVariant("careless", tuple(events), None, ())
 
-    assert "clock" not in honest
-    assert fast.startswith("half-migrated-rename, fast clock: ")
+    told = terminal.summary(view.build(StoredRun("r", run, (stored,), ())))
+
+    assert told.startswith(f"rename on kind, kubeadm v1.36.3, {clock} clock  ")
+
+
+def test_it_is_told_what_a_fast_clock_is(shown):
+    told = terminal.summary(dataclasses.replace(shown, remark=view.FAST_REMARK))
+
+    assert ", fast clock: timers of Kubernetes were shortened\n" in told
 
 
 @pytest.mark.parametrize(("clock", "remark"), [("fast", view.FAST_REMARK), ("honest", "")])

@@ -54,7 +54,8 @@ def fails_with(error: BaseException) -> Trouble:
 class Grounds:
     """A place whose stages come to grief in turn, as `troubles` says; after those none does.
 
-    `entered` and `left` count; `entering` raises what is in it, in turn.
+    `entered` and `left` count; `entering` raises what is in it, in turn. Entering takes
+    `begins_within_s`, as expected.
     """
 
     troubles: list[Trouble] = field(default_factory=list)
@@ -63,16 +64,18 @@ class Grounds:
     entered: int = 0
     left: int = 0
     let_be_of: int = 0
+    begins_within_s: float = 0
 
     @property
     def place(self) -> Place:
-        return Place("twin", {}, self.enter, "fake")
+        return Place("twin", {}, self.enter, "fake", begins_within_s=self.begins_within_s)
 
     @contextmanager
     def enter(self) -> Iterator["Grounds"]:
         if self.entering and (error := self.entering.pop(0)):
             raise error
         self.entered += 1
+        self.time.ns += int(self.begins_within_s * 1e9)
         try:
             yield self
         finally:

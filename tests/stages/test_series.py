@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lab.errors import Interrupted, LabError, NotRoot
+from lab.errors import Interrupted, InvalidValue, LabError, NotRoot
 from lab.paths import Paths
 from lab.scenario import tally
 from lab.scenario.loader import Loaded
@@ -202,6 +202,41 @@ def test_where_nothing_fits_nothing_is_entered_and_nothing_is_proved(store: Stor
 
     assert played.grounds.entered == 0
     assert tally.exit_code(played.cases) == 3
+
+
+def test_where_a_place_has_to_be_made_the_budget_is_for_that_too(store: Store) -> None:
+    played = Played(store, Grounds(begins_within_s=100), scenario("one"))
+    (only,) = played.planned()
+
+    with pytest.raises(InvalidValue, match="100 s to make the cluster") as caught:
+        played.play(budget_s=100 + only.expected_s - 1)
+
+    assert (
+        f"{only.expected_s:.0f} s for one, the shortest, and 0 s to remove" in caught.value.message
+    )
+    assert "--budget 3m, or " in (caught.value.hint or "")
+    assert (played.grounds.entered, played.cases) == (0, [])
+
+
+def test_what_fits_beside_making_the_place_is_played(store: Store) -> None:
+    played = Played(store, Grounds(begins_within_s=100), scenario("one"), scenario("two"))
+    first, _ = played.planned()
+    # What it takes to play is measured anew, so that the second one cannot fit.
+    played.play(budget_s=100 + first.expected_s + 1)
+
+    assert played.grounds.entered == 1
+    assert [case.verdict is not None for case in played.cases] == [True, True, False, False]
+
+
+def test_a_place_that_has_to_be_made_anew_takes_its_time_again(store: Store) -> None:
+    grounds = Grounds([fails_with(LabError("broken"))], begins_within_s=100)
+    played = Played(store, grounds, scenario("one"), scenario("two"))
+    expected_s = sum(each.expected_s for each in played.planned())
+
+    played.play(budget_s=100 + expected_s + 50)
+
+    assert grounds.entered == 1
+    assert "it takes about 1" in played.cases[-1].left_out
 
 
 def test_what_proved_nothing_is_played_once_more_only_if_that_fits(store: Store) -> None:
