@@ -1,0 +1,1 @@
+"""Tests on one deployed lab: a package, so that it ends with them."""
