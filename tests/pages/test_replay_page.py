@@ -200,6 +200,26 @@ def test_hostile_text_runs_no_program(browser: Browser, tmp_path: Path, text: st
         assert [each for each in seen.addresses if not each.startswith(server.address)] == []
 
 
+def test_what_another_run_has_shown_goes_when_the_next_begins(
+    browser: Browser, tmp_path: Path
+) -> None:
+    directory = judged.write_run(tmp_path / "half-migrated-rename", synthetic.CARELESS)
+    look = LookOn(_stored(directory)[0])
+    with serving(look) as server, page_of(browser) as (page, seen):
+        page.goto(server.address)
+        expect(page.locator(".outcome")).to_have_text("reproduced")
+        drawn(page)
+        judged.begin_run(directory.parent, name="20261126T013000Z")
+
+        expect(page.locator("#place")).to_contain_text("20261126T013000Z")
+        expect(page.locator("#variants article")).to_have_count(0)
+        expect(page.locator("#notices .notice").first).to_have_text("waiting for the run to begin")
+        judged.write_run(directory.parent, synthetic.CARELESS, name="20261126T013000Z")
+        expect(page.locator(".outcome")).to_have_text("reproduced")
+        drawn(page)
+        assert seen.complaints == []
+
+
 def test_when_the_server_ends_the_page_says_so(browser: Browser, run_directory: Path) -> None:
     with page_of(browser) as (page, _):
         with serving(LookOn(*_stored(run_directory))) as server:

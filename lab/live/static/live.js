@@ -55,11 +55,11 @@
 
   function show() {
     notices();
-    if (frame.failure !== undefined || frame.waiting !== undefined) return;
+    if (!frame.run) return;
     head();
     scene();
-    const now = `${isBoth() ? "both" : "one"} ${shown().map((v) => v.name).join(" ")}`;
-    if (!frame.told) return;
+    if (!frame.told) { clear(); return; }
+    const now = layoutNow();
     if (now !== layout) build(now);
     shown().forEach((variant) => renew(variant));
     if (charts) charts.update(frame.told);
@@ -130,6 +130,22 @@
     return made;
   }
 
+  // Charts go on with newer numbers as long as this stays the same; of another run nothing is kept.
+  function layoutNow() {
+    const drawn = shown().map((v) => [v.name, (toldOf(v).forecast || {}).source || ""]);
+    return JSON.stringify([frame.run.scenario, frame.run.run, isBoth(), drawn]);
+  }
+
+  const toldOf = (variant) => frame.told.variants.find((each) => each.name === variant.name);
+
+  // What is shown is of a run that is no longer it: the next one has begun, and has nothing yet.
+  function clear() {
+    layout = "";
+    fill(byId("variants"), []);
+    byId("variants").className = "";
+    if (charts) { charts.update({ x: [0, 1], variants: [] }); charts.all(); }
+  }
+
   function build(now) {
     layout = now;
     const kind = isBoth() ? "both" : "one";
@@ -175,7 +191,7 @@
   function figure(variant, chart, title, height) {
     const made = element("figure");
     made.append(element("figcaption", "", title));
-    const forecast = frame.told.variants.find((v) => v.name === variant.name).forecast;
+    const forecast = toldOf(variant).forecast;
     if (chart === "requests" && forecast) made.append(element("p", "small", `Foreseen: ${forecast.source}`));
     const place = element("div", "chart");
     place.dataset.chart = chart;
