@@ -1,5 +1,6 @@
 """lab demo: a scenario for a room, at the pace of whoever shows it."""
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ from lab.cli._options import Name, Runs, Scenarios
 from lab.cli.report import complete_run
 from lab.cli.scenario import Scenario, complete_stage, scenarios_folder
 from lab.cli.serve import Port, until_interrupted
-from lab.errors import Interrupted, LabError, NoSuchRun
+from lab.errors import Interrupted, LabError, NoSuchRun, explain
 
 if TYPE_CHECKING:
     import socket
@@ -137,12 +138,23 @@ def _play(
         thread.join()
     except Interrupted:
         _output.note("Stopped.")
-    except LabError as error:
-        show.fail(error.message, error.hint or "")
+    except (LabError, OSError) as error:
+        failure = explain(error) if isinstance(error, OSError) else error
+        if failure is not None and kept.run is not None:
+            show.fail(failure.message, failure.hint or "")
+            _stay(thread, failure)
         raise
     finally:
         server.stop()
         thread.join(timeout=3)
+
+
+def _stay(serving: threading.Thread, error: LabError) -> None:
+    """Leave the pages there with the failure: a room looks at them, and not at this terminal."""
+    _output.note(f"The demonstration cannot go on: {error.message}")
+    _output.note("The pages say so until Ctrl-C.")
+    with contextlib.suppress(Interrupted):
+        serving.join()
 
 
 def _play_variants(
