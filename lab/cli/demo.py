@@ -171,7 +171,7 @@ def _play_variants(
     from lab.stages import pace, play
 
     def begun(run: "Run") -> None:
-        kept.run = run
+        kept.begin(run)
         player.follow(Follower(run.path))
 
     chosen = [v for each in SHOWN for v in play.choose(loaded.scenario, each)]
@@ -183,12 +183,24 @@ def _play_variants(
 
 
 class _Kept:
-    """Keeps what the room says beside the run, as soon as there is one."""
+    """Keeps what the room says beside the run; what it said before there was one, too."""
 
     def __init__(self, store: "Store") -> None:
         self.run: Run | None = None
-        self._store = store
+        self._store, self._said = store, dict[str, object]()
+        # A guess comes from the thread that serves, a run from the one that plays.
+        self._lock = threading.Lock()
+
+    def begin(self, run: "Run") -> None:
+        with self._lock:
+            self.run = run
+            self._write()
 
     def __call__(self, said: dict[str, object]) -> None:
-        if self.run is not None:
-            self._store.write_guesses(self.run, said)
+        with self._lock:
+            self._said = said
+            self._write()
+
+    def _write(self) -> None:
+        if self.run is not None and self._said:
+            self._store.write_guesses(self.run, self._said)

@@ -16,6 +16,7 @@
       ["latency", "Latency from intended start", 0]],
   };
   let frame = null;
+  let trouble = "";
   let charts = null;
   let layout = "";
   let wantsBoth = null;
@@ -68,15 +69,21 @@
   }
 
   function notices() {
+    const told = trouble ? [trouble] : [];
+    if (frame) told.push(...toldByFrame());
+    const said = told.join("\n");
+    if (byId("notices").dataset.said === said) return;
+    byId("notices").dataset.said = said;
+    fill(byId("notices"), told.map((text) => element("p", "notice", text)));
+  }
+
+  function toldByFrame() {
     const told = [];
     if (frame.failure !== undefined) told.push(`${frame.failure}. ${frame.hint || ""}`);
     if (frame.waiting !== undefined) told.push(frame.waiting);
     if (frame.run) told.push(...frame.run.damage);
     if (frame.silent_s) told.push(`Nothing new for ${frame.silent_s} s: the run waits, or was stopped.`);
-    const said = told.join("\n");
-    if (byId("notices").dataset.said === said) return;
-    byId("notices").dataset.said = said;
-    fill(byId("notices"), told.map((text) => element("p", "notice", text)));
+    return told;
   }
 
   function head() {
@@ -328,12 +335,13 @@
   };
 
   async function act(what, value) {
-    const answer = await fetch("/act", {
-      method: "POST",
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      body: JSON.stringify({ do: what, value: value === undefined ? null : value }),
-    });
-    root.dataset.acted = `${what} ${answer.status}`;
+    say(await window.labWire.act(token, what, value));
+  }
+
+  // What is wrong beside the run itself: nobody to ask, or what was refused.
+  function say(text) {
+    trouble = text;
+    notices();
   }
 
   function press(key) {
@@ -351,16 +359,5 @@
     button.addEventListener("click", () => press(button.dataset.key));
   }
 
-  function listen() {
-    const stream = new EventSource("/frames");
-    stream.addEventListener("whole", (event) => { frame = JSON.parse(event.data); show(); });
-    stream.addEventListener("patch", (event) => { frame = window.labApply(frame, JSON.parse(event.data)); show(); });
-    stream.addEventListener("error", () => {
-      fill(byId("notices"), [element("p", "notice", "The connection to lab is gone; trying again.")]);
-      byId("notices").dataset.said = "";
-    });
-    stream.addEventListener("open", () => { byId("notices").dataset.said = ""; if (frame) notices(); });
-  }
-
-  listen();
+  window.labWire.listen((newer) => { frame = newer; show(); }, say);
 })();
