@@ -79,9 +79,14 @@ CLAIM = "failures are v1 x 42703"
 def announced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose histories begin with what lab itself predicted."""
     directory = judged.write_run(tmp_path_factory.mktemp("announced"))
-    plan = {"kind": "plan", "t": synthetic.START - synthetic.SECOND, "role": "careless",
-            "steps": [{"name": "migrate", "when": "at once", "does": "migrate to 6"}],
-            "claims": [CLAIM], "forecast": {"source": SOURCE, "points": [[0, 777], [30, 0]]}}  # fmt: skip
+    plan = {
+        "kind": "plan",
+        "t": synthetic.START - synthetic.SECOND,
+        "role": "careless",
+        "steps": [{"name": "migrate", "when": "at once", "does": "migrate to 6"}],
+        "claims": [CLAIM],
+        "forecast": {"source": SOURCE, "points": [[0, 777], [30, 0]]},
+    }
     for history in directory.glob("*/history.jsonl"):
         first, rest = history.read_text().split("\n", 1)
         history.write_text("\n".join([first, json.dumps(plan), rest]))
