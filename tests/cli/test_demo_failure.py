@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 
 @contextmanager
 def demonstration(when: str, runs: Path) -> Iterator["subprocess.Popen[str]"]:
@@ -36,8 +38,17 @@ def heard(address: str) -> dict[str, object]:
     raise AssertionError("the stream ended without a frame")
 
 
-def test_a_failure_is_left_on_the_page_until_ctrl_c(tmp_path: Path):
-    with demonstration("begun", tmp_path) as process:
+@pytest.mark.parametrize(
+    ("when", "failure", "hint"),
+    [
+        ("begun", "the database ended with 1", "lab doctor --stage twin"),
+        ("full", "no space left for history.jsonl", "df -h; lab artifacts prune"),
+    ],
+)
+def test_a_failure_is_left_on_the_page_until_ctrl_c(
+    tmp_path: Path, when: str, failure: str, hint: str
+):
+    with demonstration(when, tmp_path) as process:
         assert process.stderr
         said = ""
         while "until Ctrl-C.\n" not in said:
@@ -51,13 +62,13 @@ def test_a_failure_is_left_on_the_page_until_ctrl_c(tmp_path: Path):
         while "failure" not in frame:
             frame = heard(address[0])
 
-        assert frame == {"failure": "the database ended with 1", "hint": "lab doctor --stage twin"}
-        assert "The demonstration cannot go on: the database ended with 1" in said
+        assert frame == {"failure": failure, "hint": hint}
+        assert f"The demonstration cannot go on: {failure}" in said
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
         _, rest = process.communicate(timeout=30)
         assert process.returncode == 4
-        assert rest == "Error: the database ended with 1\nHint: lab doctor --stage twin\n"
+        assert rest == f"Error: {failure}\nHint: {hint}\n"
 
 
 def test_what_fails_before_a_run_is_there_ends_at_once(tmp_path: Path):
