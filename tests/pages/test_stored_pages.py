@@ -1,5 +1,6 @@
 """Report and export, opened from a disk."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,29 @@ def test_a_report_keeps_nobody_out(browser: Browser, report: Path, theme: str) -
         assert violations(page) == []
         assert seen.complaints == []
         assert seen.addresses == [report.as_uri()]
+
+
+@pytest.mark.parametrize("width", [380, 1280])
+def test_numbers_of_thousands_do_not_run_into_each_other(
+    browser: Browser, tmp_path: Path, width: int
+) -> None:
+    plans = [
+        synthetic.Plan("careless", rate=200, length_s=60),
+        synthetic.Plan("careful", rate=200, length_s=60, new="v2", broken=False),
+    ]
+    path = tmp_path / "report.html"
+    path.write_text(report_page.render(view.load(judged.write_run(tmp_path, *plans))))
+    with page_of(browser, width=width) as (page, _):
+        page.goto(path.as_uri())
+
+        expect(page.locator(".pair").first).to_contain_text(re.compile(r"\d\s\d{3}"))
+        assert page.evaluate(WIDER_THAN_THEIR_PLACE) == []
+
+
+WIDER_THAN_THEIR_PLACE = """
+    [...document.querySelectorAll(".pair")]
+        .filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.innerText)
+"""
 
 
 def test_a_report_is_looked_at_closer_by_keys_buttons_and_drawing(
