@@ -2,7 +2,8 @@
 
 Size of a report of ten minutes at 200 requests a second, and how long a browser takes to open it
 from a disk; how far the live page is behind what happened; how much CPU the server takes with one
-viewer and with thirty. The run is made up, and its lines are written as a run writes them: every
+viewer and with thirty; and how late they make the thread that plays, where `lab demo` serves from
+the same process. The run is made up, and its lines are written as a run writes them: every
 quarter of a second.
 """
 
@@ -47,6 +48,8 @@ def main(argv: Sequence[str]) -> int:
         measure_report(Path(place))
         for viewers in (1, 30):
             measure_live(Path(place) / f"runs-{viewers}", viewers, options.seconds)
+        for viewers in (0, 30):
+            measure_playing(Path(place) / f"played-{viewers}", viewers, options.seconds)
     return 0
 
 
@@ -110,27 +113,56 @@ def _line(event: synthetic.Event, t: int, shift: int) -> bytes:
     return json.dumps(told).encode() + b"\n"
 
 
-def measure_live(runs: Path, viewers: int, seconds: float) -> None:
-    directory = runs / "half-migrated-rename" / judged.NAME
+@contextlib.contextmanager
+def _written(directory: Path) -> Iterator[Writer]:
+    """A run that goes on in `directory`, from three seconds before."""
     history = directory / "careless" / "history.jsonl"
     history.parent.mkdir(parents=True)
     history.touch()
     (directory / "run.json").write_text(json.dumps(judged.RUN))
     writer = Writer(history)
-    with _serving(runs) as (process, port):
-        thread = threading.Thread(target=writer.run)
-        thread.start()
+    thread = threading.Thread(target=writer.run)
+    thread.start()
+    try:
         time.sleep(3)
+        yield writer
+    finally:
+        writer.over.set()
+        thread.join()
+
+
+def measure_live(runs: Path, viewers: int, seconds: float) -> None:
+    with _serving(runs) as (process, port), _written(_directory(runs)) as writer:
         before, began = _cpu_s(process.pid), time.monotonic()
         frames = asyncio.run(_look_on(port, viewers, seconds))
         share = (_cpu_s(process.pid) - before) / (time.monotonic() - began)
-        writer.over.set()
-        thread.join()
     delays = sorted(_delays(writer.due, frames))
     at = [delays[int(len(delays) * part)] for part in (0.5, 0.99)] if delays else [0.0, 0.0]
     say(
         f"live page, {viewers} viewers: {share:.0%} of a core, {len(frames) / seconds:.1f}"
         f" frames/s, behind the event by {at[0]:.2f} s (p50), {at[1]:.2f} s (p99)"
+    )
+
+
+def _directory(runs: Path) -> Path:
+    return runs / "half-migrated-rename" / judged.NAME
+
+
+def measure_playing(runs: Path, viewers: int, seconds: float) -> None:
+    directory = _directory(runs)
+    command = [sys.executable, "-m", "benchmarks.pages_playing", str(directory), str(seconds)]
+    with (
+        _written(directory),
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process,
+    ):
+        assert process.stdout
+        port = int(process.stdout.readline())
+        asyncio.run(_look_on(port, viewers, seconds + 1))
+        late = sorted(json.loads(process.stdout.readline()))
+    at = [1000 * late[int(len(late) * part)] for part in (0.5, 0.99)]
+    say(
+        f"demonstration, {viewers} viewers: {len(late)} looks of the thread that plays, late by"
+        f" {at[0]:.1f} ms (p50), {at[1]:.1f} ms (p99), {1000 * late[-1]:.1f} ms (worst)"
     )
 
 
@@ -163,7 +195,7 @@ async def _look_on(port: int, viewers: int, seconds: float) -> list[Frame]:
     for each in looking:
         each.cancel()
     found = await asyncio.gather(*looking, return_exceptions=True)
-    return [each for each in found if isinstance(each, list)][-1]
+    return next((each for each in reversed(found) if isinstance(each, list)), [])
 
 
 async def _look(port: int) -> list[Frame]:

@@ -1,5 +1,6 @@
 """lab demo: a scenario for a room, at the pace of whoever shows it."""
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ from lab.cli._options import Name, Runs, Scenarios
 from lab.cli.report import complete_run
 from lab.cli.scenario import Clock, Scenario, complete_stage, scenarios_folder
 from lab.cli.serve import Port, until_interrupted
-from lab.errors import Interrupted, LabError, NoSuchRun
+from lab.errors import Interrupted, LabError, NoSuchRun, explain
 
 if TYPE_CHECKING:
     import socket
@@ -154,12 +155,23 @@ def _play(
         thread.join()
     except Interrupted:
         _output.note("Stopped.")
-    except LabError as error:
-        show.fail(error.message, error.hint or "")
+    except (LabError, OSError) as error:
+        failure = explain(error) if isinstance(error, OSError) else error
+        if failure is not None and kept.run is not None:
+            show.fail(failure.message, failure.hint or "")
+            _stay(thread, failure)
         raise
     finally:
         server.stop()
         thread.join(timeout=3)
+
+
+def _stay(serving: threading.Thread, error: LabError) -> None:
+    """Leave the pages there with the failure: a room looks at them, and not at this terminal."""
+    _output.note(f"The demonstration cannot go on: {error.message}")
+    _output.note("The pages say so until Ctrl-C.")
+    with contextlib.suppress(Interrupted):
+        serving.join()
 
 
 def _play_variants(
@@ -176,7 +188,7 @@ def _play_variants(
     from lab.stages import pace, play
 
     def begun(run: "Run") -> None:
-        kept.run = run
+        kept.begin(run)
         player.follow(Follower(run.path))
 
     chosen = [v for each in SHOWN for v in play.choose(loaded.scenario, each)]
@@ -188,12 +200,24 @@ def _play_variants(
 
 
 class _Kept:
-    """Keeps what the room says beside the run, as soon as there is one."""
+    """Keeps what the room says beside the run; what it said before there was one, too."""
 
     def __init__(self, store: "Store") -> None:
         self.run: Run | None = None
-        self._store = store
+        self._store, self._said = store, dict[str, object]()
+        # A guess comes from the thread that serves, a run from the one that plays.
+        self._lock = threading.Lock()
+
+    def begin(self, run: "Run") -> None:
+        with self._lock:
+            self.run = run
+            self._write()
 
     def __call__(self, said: dict[str, object]) -> None:
-        if self.run is not None:
-            self._store.write_guesses(self.run, said)
+        with self._lock:
+            self._said = said
+            self._write()
+
+    def _write(self) -> None:
+        if self.run is not None and self._said:
+            self._store.write_guesses(self.run, self._said)

@@ -14,6 +14,7 @@ _FILES = {
     "charts.js": (_REPORT / "templates/charts.js", _SCRIPT),
     "report.css": (_REPORT / "templates/report.css", _STYLE),
     "delta.js": (_STATIC / "delta.js", _SCRIPT),
+    "wire.js": (_STATIC / "wire.js", _SCRIPT),
     "live.js": (_STATIC / "live.js", _SCRIPT),
     "trainer.js": (_STATIC / "trainer.js", _SCRIPT),
     "live.css": (_STATIC / "live.css", _STYLE),

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lab.errors import InvalidValue
@@ -10,6 +11,7 @@ from lab.live.players import Look, Player
 from lab.live.script import Kind, Scene
 from lab.report import frame, guesses, page, view
 from lab.report.frame import Frame
+from lab.report.view import VariantView
 from lab.scenario.loader import Loaded
 
 Keep = Callable[[dict[str, Any]], object]
@@ -26,6 +28,7 @@ class Demo:
         self._scenes = script.scenes(variants)
         self._place = 0
         self._guesses: dict[str, Any] = {}
+        self._is_to_let_on = False
         self._failure: Frame | None = None
         self._shown: tuple[int, int, str] | None = None
         # As long as it is kept its id is nobody else's.
@@ -51,21 +54,34 @@ class Demo:
         if state == self._shown:
             return None
         self._shown, self._kept = state, look
-        views = () if scene.kind is Kind.SITUATION else look.variants
+        shown = self._frame(look, scene)
+        self._let_on()
+        return shown
+
+    def _frame(self, look: Look, scene: Scene) -> Frame:
+        views = () if scene.kind is Kind.SITUATION else self._seen(look)
         told = {**look.told, **self._named()}
         shown = frame.frame(
             view.assemble(look.name, told, views, look.damage), active=scene.variant
         )
-        said = script.audience(scene, self._loaded, look.variants, self._guesses, look.held)
+        held = "" if self._is_to_let_on else look.held
+        said = script.audience(scene, self._loaded, look.variants, self._guesses, held)
         return {
             **shown,
             "mode": self._player.mode,
             "can": list(self._player.can),
             "clock": look.clock,
             "scene": said,
-            "at": [self._place, len(self._scenes), look.held, look.is_over],
+            "at": [self._place, len(self._scenes), held, look.is_over],
             "both": scene.kind is Kind.BOTH,
         }
+
+    def _seen(self, look: Look) -> tuple[VariantView, ...]:
+        """Return what the room may see: not the answer while it is being asked."""
+        if self.scene.kind is not Kind.PREDICT:
+            return look.variants
+        asked = self.scene.variant
+        return tuple(_without_answer(v) if v.name == asked else v for v in look.variants)
 
     def _named(self) -> dict[str, str]:
         scenario = self._loaded.scenario
@@ -99,6 +115,12 @@ class Demo:
         if scene.kind is Kind.PREDICT:
             self._player.begin(scene.variant)
         elif scene.kind is Kind.PLAY:
+            self._is_to_let_on = True
+
+    def _let_on(self) -> None:
+        """Let the first fault come, now that there is a frame with what was foreseen."""
+        if self._is_to_let_on:
+            self._is_to_let_on = False
             self._player.let_on()
 
     def _guess(self, value: Any) -> None:
@@ -146,4 +168,9 @@ class Demo:
         look = self._player.look()
         if not look.variants:
             return None
-        return page.render(view.assemble(look.name, look.told, look.variants, look.damage))
+        return page.render(view.assemble(look.name, look.told, self._seen(look), look.damage))
+
+
+def _without_answer(variant: VariantView) -> VariantView:
+    """Return `variant` without what lab itself predicts of it: as if nothing were announced."""
+    return replace(variant, forecast=None, claims=())

@@ -15,6 +15,7 @@ from lab.store import Run, Store
 # A directory is listed this often, to see whether a run has begun.
 LOOK_EVERY_S = 1.0
 SILENT_FROM_S = 5
+TO_COME = "waiting for the run to begin"
 
 
 @dataclass(slots=True)
@@ -39,17 +40,24 @@ class LookOn:
             return {"waiting": "no run yet; lab scenario run begins one", "mode": "live"}
         if self._follower.read() or self._shown is None:
             self._heard = now
-            self._shown = {
-                **frame.frame(self._follower.view(), active=self._follower.latest),
-                "heard": self._follower.heard,
-            }
+            self._shown = self._look(self._follower)
         return {**self._shown, "mode": "live", "silent_s": self._silent_s(now)}
+
+    def _look(self, follower: Follower) -> Frame:
+        shown = {
+            **frame.frame(follower.view(), active=follower.latest),
+            "heard": follower.heard,
+        }
+        # Service and data are being reset; nothing of the run is written until then.
+        return shown if shown["variants"] else {**shown, "waiting": TO_COME}
 
     def _silent_s(self, now: float) -> int:
         """Return whole seconds, so that not every look is another frame; 0 once the run is over."""
         active = self._follower.latest if self._follower else ""
         shown = self._shown["variants"] if self._shown else ()
-        going = any(each["name"] == active and each["outcome"] == NO_VERDICT for each in shown)
+        going = not shown or any(
+            each["name"] == active and each["outcome"] == NO_VERDICT for each in shown
+        )
         silent = int(now - self._heard)
         return silent if going and silent >= SILENT_FROM_S else 0
 

@@ -1,5 +1,6 @@
 """What the commands that show runs say, in process."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from lab import cli
+from lab.cli.demo import _Kept
+from lab.cli.report import open_store
 from lab.errors import BadInput, InvalidValue, NoSuchRun, PortTaken
 from lab.live.server import bind
 from tests.report import judged
@@ -82,3 +85,24 @@ def test_an_export_is_one_file(tmp_path: Path):
 )
 def test_help_has_examples(command: list[str]):
     assert "Examples:" in call(*command, "--help")
+
+
+def test_what_the_room_said_before_the_run_was_there_is_kept_with_it(runs: Path):
+    store = open_store(runs)
+    kept = _Kept(store)
+    kept({"careless": {"worst": 50}})
+    run = store.create("half-migrated-rename", {})
+    assert not (run.path / "guesses.json").exists()
+
+    kept.begin(run)
+
+    assert json.loads((run.path / "guesses.json").read_text()) == {"careless": {"worst": 50}}
+
+
+def test_where_the_room_says_nothing_nothing_is_kept(runs: Path):
+    store = open_store(runs)
+    run = store.create("half-migrated-rename", {})
+
+    _Kept(store).begin(run)
+
+    assert not (run.path / "guesses.json").exists()

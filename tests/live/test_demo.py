@@ -1,5 +1,6 @@
 """A demonstration: predict, watch, compare; careless, careful, and both."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,10 @@ import pytest
 from lab import content
 from lab.errors import InvalidValue
 from lab.live.demo import Demo
-from lab.live.players import Replayed
+from lab.live.players import Look, Replayed
 from lab.report import stored
 from lab.scenario import loader
-from tests.report import judged
+from tests.report import judged, synthetic
 
 
 class Time:
@@ -68,6 +69,105 @@ def test_nothing_is_done_before_the_room_has_guessed(run: Path):
     assert shown["at"][2] == "migrate"
     assert shown["variants"][0]["tiles"][1]["value"] == "0 %"
     assert not shown["both"]
+
+
+SOURCE = "48 requests/s x share of v1"
+CLAIM = "failures are v1 x 42703"
+
+
+@pytest.fixture(scope="module")
+def announced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose histories begin with what lab itself predicted."""
+    directory = judged.write_run(tmp_path_factory.mktemp("announced"))
+    plan = {
+        "kind": "plan",
+        "t": synthetic.START - synthetic.SECOND,
+        "role": "careless",
+        "steps": [{"name": "migrate", "when": "at once", "does": "migrate to 6"}],
+        "claims": [CLAIM],
+        "forecast": {"source": SOURCE, "points": [[0, 777], [30, 0]]},
+    }
+    for history in directory.glob("*/history.jsonl"):
+        first, rest = history.read_text().split("\n", 1)
+        history.write_text("\n".join([first, json.dumps(plan), rest]))
+    return directory
+
+
+def test_while_the_room_is_asked_it_is_not_told_the_answer(announced: Path):
+    room = Room(announced)
+    room.step()
+
+    asked = room.pass_(60)
+
+    assert asked["at"][2] == "migrate"
+    assert asked["variants"][0]["plan"][0]["name"] == "migrate"
+    for answer in (SOURCE, CLAIM, "777"):
+        assert answer not in json.dumps(asked)
+        assert answer not in (room.demo.report() or "")
+
+
+def test_the_answer_is_shown_before_the_first_fault(announced: Path):
+    room = Room(announced)
+    room.step()
+    room.pass_(60)
+
+    shown = room.step()
+
+    assert shown["told"]["variants"][0]["forecast"]["source"] == SOURCE
+    assert shown["variants"][0]["claims"] == [CLAIM]
+    assert not [row for row in shown["variants"][0]["rows"] if row[1] == "fault"]
+    assert SOURCE in (room.demo.report() or "")
+    later = room.pass_(10)
+    assert [row for row in later["variants"][0]["rows"] if row[1] == "fault"]
+
+
+def test_what_was_played_already_keeps_its_answer_beside_the_next_question(announced: Path):
+    room = Room(announced)
+    room.step()
+    room.pass_(60)
+    room.step()
+    room.pass_(500)
+    room.step()
+
+    shown = room.step()
+
+    forecasts = {each["name"]: each["forecast"] for each in shown["told"]["variants"]}
+    assert forecasts["careless"]["source"] == SOURCE
+    assert not forecasts.get("careful")
+
+
+class Held:
+    """A player whose first step waits; it keeps what was asked of it."""
+
+    can, mode = ("step",), "demo"
+
+    def __init__(self, look: Look) -> None:
+        self.now, self.asked = look, []
+
+    def begin(self, variant: str) -> None:
+        self.asked.append(f"begin {variant}")
+
+    def let_on(self) -> None:
+        self.asked.append("let on")
+
+    def act(self, what: str, value: object) -> None:
+        raise AssertionError
+
+    def look(self) -> Look:
+        return self.now
+
+
+def test_the_first_fault_is_let_go_when_there_is_a_frame_of_what_was_foreseen():
+    player = Held(Look((), {}, "run", "migrate", False, None))
+    loaded = loader.load(content.folder("scenarios"), "half-migrated-rename")
+    demo = Demo(loaded, ("careless",), player, keep=lambda _: None)
+    demo.act("step", None)
+    demo.act("step", None)
+    assert player.asked == ["begin careless"]
+
+    demo.frame()
+
+    assert player.asked == ["begin careless", "let on"]
 
 
 def test_a_step_that_comes_too_early_is_refused(run: Path):

@@ -49,3 +49,21 @@ def test_a_run_that_is_silent_is_said_to_be_and_one_that_is_over_is_not(store: S
 def test_a_run_that_goes_on_takes_no_orders(store: Store):
     with pytest.raises(InvalidValue):
         LookOn(store).act("step", None)
+
+
+def test_a_run_that_has_nothing_yet_is_waited_for(store: Store, tmp_path: Path):
+    folder = tmp_path / "half-migrated-rename"
+    judged.write_run(folder)
+    time = [0.0]
+    look = LookOn(store, now=lambda: time[0])
+    assert look.frame()["variants"]
+    judged.begin_run(folder, name="20261126T013000Z")
+    time[0] = 2.0
+
+    shown = look.frame()
+
+    assert shown["run"]["run"] == "20261126T013000Z"
+    assert shown["waiting"] == "waiting for the run to begin"
+    assert shown["variants"] == []
+    time[0] = 32.0
+    assert look.frame()["silent_s"] == 30

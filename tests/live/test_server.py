@@ -2,8 +2,11 @@
 
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import BinaryIO
 
 import pytest
 
@@ -141,3 +144,49 @@ def test_a_port_that_is_taken_is_said_to_be():
 def test_what_is_no_port_is_refused(port: int):
     with pytest.raises(InvalidValue, match="is no port"):
         bind(port)
+
+
+class Counting(Still):
+    """A show that counts how often it is asked, and by whom."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.threads = 0, set()
+
+    def frame(self):
+        self.asked += 1
+        self.threads.add(threading.get_ident())
+        return {"n": self.asked}
+
+
+def test_a_frame_is_made_once_however_many_look_on():
+    show = Counting()
+    with serving(show) as server, ExitStack() as stack:
+        viewers = [stack.enter_context(looking(server)) for _ in range(30)]
+
+        seen = [[n(each) for _ in range(3)] for each in viewers]
+
+        assert server.hub.viewers == 30
+        # One that was made may not have been shown yet.
+        assert show.asked - server.hub.version in (0, 1)
+        assert all(first < second < third for first, second, third in seen)
+        # Whoever serves has made them; whoever plays is in another thread, this one.
+        assert threading.get_ident() not in show.threads
+
+
+@contextmanager
+def looking(server: Server) -> Iterator[BinaryIO]:
+    with socket.create_connection(("127.0.0.1", server.listener.getsockname()[1]), 10) as viewer:
+        host = server.address.removeprefix("http://").rstrip("/")
+        viewer.sendall(f"GET /frames HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        with viewer.makefile("rb") as stream:
+            yield stream
+
+
+def n(stream: BinaryIO) -> int:
+    """Return the number in the next frame, whole or what has changed."""
+    for line in stream:
+        if line.startswith(b"data: "):
+            told = json.loads(line[6:])
+            return told["n"] if "n" in told else told["o"]["n"]["="]
+    raise AssertionError("the stream ended")

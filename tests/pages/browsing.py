@@ -67,6 +67,12 @@ def drawn(page: Page) -> None:
     expect(page.locator("html")).to_have_attribute("data-drawn", re.compile("[1-9]"))
 
 
+def zoomed(page: Page) -> str:
+    """Return which seconds are looked at closer, "" for all."""
+    found: str = page.evaluate("document.documentElement.dataset.zoom || ''")
+    return found
+
+
 def violations(page: Page) -> list[str]:
     """Return what axe finds that keeps a person out."""
     from axe_playwright_python.sync_playwright import Axe

@@ -78,3 +78,19 @@ def test_notes_are_for_whoever_has_the_address(browser: Browser, run_directory: 
 
         expect(page.locator("#notices")).to_contain_text("needs the address that the terminal")
         expect(page.locator("#notes li")).to_have_count(0)
+
+
+def test_a_trainer_whom_lab_does_not_hear_is_told(browser: Browser, run_directory: Path) -> None:
+    with serving(demo(run_directory, [])) as server, page_of(browser) as (trainer, seen):
+        trainer.goto(server.trainer_address)
+        expect(trainer.locator("#scene-name")).to_have_text("situation")
+        trainer.route("**/act", lambda route: route.abort())
+        trainer.route("**/notes", lambda route: route.abort())
+
+        trainer.keyboard.press("n")
+
+        expect(trainer.locator("#notices")).to_contain_text('whether "step" was done is not known')
+        trainer.unroute("**/act")
+        trainer.keyboard.press("n")
+        expect(trainer.locator("#notices")).to_have_text("Lab does not answer.")
+        assert [each for each in seen.complaints if "net::ERR_FAILED" not in each] == []

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
+from tests.e2e.verdicts import was_late
 from tests.pages.browsing import page_of, violations
 
 pytestmark = [pytest.mark.e2e, pytest.mark.rotating("pages"), pytest.mark.timeout(400)]
@@ -69,8 +70,9 @@ def test_a_real_run_is_shown_while_it_goes_on(browser: Browser, tmp_path: Path) 
             expect(page.locator("article")).to_have_count(2, timeout=RUN_S)
             stdout, stderr = run.communicate(timeout=120)
 
-        # A browser beside the twin may make it invalid; the page must say so then.
-        assert run.returncode in (0, 1, 3), stderr
+        # It was played once more already, and a browser takes the CPU that the client needs.
+        done = subprocess.CompletedProcess(run.args, run.returncode, stdout, stderr)
+        assert run.returncode == 0 or was_late(done), stdout + stderr
         told = {each["variant"]: each for each in json.loads(stdout)}
         for name, verdict in told.items():
             article = page.locator(f"article[data-name={name}]")
@@ -83,22 +85,37 @@ def test_a_real_run_is_shown_while_it_goes_on(browser: Browser, tmp_path: Path) 
         assert serve.wait(timeout=30) == 0
 
 
-def test_a_demonstration_is_played_here_at_the_pace_of_its_trainer(tmp_path: Path) -> None:
+def test_a_demonstration_is_played_here_at_the_pace_of_its_trainer(
+    browser: Browser, tmp_path: Path
+) -> None:
     command = ("demo", "half-migrated-rename", "--stage", "twin", "--port", "0")
-    with started(*command, runs=tmp_path) as process:
-        room = address_of(process)
+    with started(*command, runs=tmp_path) as process, page_of(browser) as (room, seen):
+        address = address_of(process)
         assert process.stderr
         token = process.stderr.readline().strip().rsplit("#", 1)[1]
-        trainer = Trainer(room, token)
-        for waits in ("migrate", "expand"):
+        trainer = Trainer(address, token)
+        room.goto(address)
+        expect(room.locator("#scene")).to_contain_text("03:12")
+        for variant, waits in (("careless", "migrate"), ("careful", "expand")):
             trainer.do("step")
             trainer.wait_for(f"{waits} waits for you")
+            expect(room.locator("article .name")).to_have_text(variant)
+            first = second_of(room)
             trainer.do("guess", {"worst": 50, "lasts": 20, "woken": "no"})
+            expect(room.locator("#scene table")).to_contain_text("50 %")
+            # Traffic goes on while a room thinks, and it sees so.
+            wait_until(lambda first=first: second_of(room) > first)
+            expect(room.locator("article")).not_to_contain_text("Foreseen")
             trainer.do("step")
+            expect(room.locator("article")).to_contain_text("Foreseen")
             trainer.wait_for("then: result")
             trainer.do("step")
+            expect(room.locator("#scene h2")).to_contain_text(f"{variant}: ")
         trainer.do("step")
         trainer.wait_for("this is the end")
+        expect(room.locator("article")).to_have_count(2)
+        expect(room).to_have_title("half-migrated-rename: demo")
+        assert seen.complaints == []
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 0
 
@@ -106,6 +123,20 @@ def test_a_demonstration_is_played_here_at_the_pace_of_its_trainer(tmp_path: Pat
     assert set(json.loads(said.read_text())) == {"careless", "careful"}
     for verdict in said.parent.glob("*/verdict.json"):
         assert json.loads(verdict.read_text())["outcome"] != "invalid"
+
+
+def second_of(room: Page) -> int:
+    """Return the newest second that the page shows."""
+    found = re.search(r"second \+?(-?\d+)", room.locator("article .phase").inner_text())
+    assert found
+    return int(found[1])
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.5)
 
 
 class Trainer:

@@ -1,14 +1,16 @@
 """Report and export, opened from a disk."""
 
+import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from lab.report import page as report_page
 from lab.report import view
 from lab.report.glance import glance
-from tests.pages.browsing import page_of, violations
+from tests.pages.browsing import drawn, page_of, violations, zoomed
+from tests.report import judged, synthetic
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 pytestmark = [pytest.mark.e2e, pytest.mark.rotating("pages"), pytest.mark.timeout(240)]
@@ -38,9 +40,27 @@ def test_a_report_keeps_nobody_out(browser: Browser, report: Path, theme: str) -
         assert seen.addresses == [report.as_uri()]
 
 
-def zoomed(page: Page) -> str:
-    found: str = page.evaluate("document.documentElement.dataset.zoom || ''")
-    return found
+@pytest.mark.parametrize("width", [380, 1280])
+def test_numbers_of_thousands_do_not_run_into_each_other(
+    browser: Browser, tmp_path: Path, width: int
+) -> None:
+    plans = [
+        synthetic.Plan("careless", rate=200, length_s=60),
+        synthetic.Plan("careful", rate=200, length_s=60, new="v2", broken=False),
+    ]
+    path = tmp_path / "report.html"
+    path.write_text(report_page.render(view.load(judged.write_run(tmp_path, *plans))))
+    with page_of(browser, width=width) as (page, _):
+        page.goto(path.as_uri())
+
+        expect(page.locator(".pair").first).to_contain_text(re.compile(r"\d\s\d{3}"))
+        assert page.evaluate(WIDER_THAN_THEIR_PLACE) == []
+
+
+WIDER_THAN_THEIR_PLACE = """
+    [...document.querySelectorAll(".pair")]
+        .filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.innerText)
+"""
 
 
 def test_a_report_is_looked_at_closer_by_keys_buttons_and_drawing(
@@ -66,6 +86,34 @@ def test_a_report_is_looked_at_closer_by_keys_buttons_and_drawing(
         page.locator("[data-chart=requests] .u-over").first.dblclick()
         assert zoomed(page) == ""
         assert seen.complaints == []
+
+
+LONG = (
+    ("careless", "v2-naive", True),
+    ("careful", "v2", False),
+)
+MOST_BYTES = 2_000_000
+
+
+@pytest.mark.timeout(600)
+def test_ten_minutes_at_200_requests_a_second_are_a_file_under_2_mb_that_opens(
+    browser: Browser, tmp_path: Path
+) -> None:
+    plans = [
+        synthetic.Plan(name, rate=200, length_s=600, new=new, broken=broken)
+        for name, new, broken in LONG
+    ]
+    shown = view.load(judged.write_run(tmp_path, *plans))
+    assert min(each.traffic.requests for each in shown.variants) > 115_000
+    for name, plays in (("report", False), ("export", True)):
+        path = tmp_path / f"{name}.html"
+        path.write_text(report_page.render(shown, plays=plays), encoding="utf-8")
+
+        assert path.stat().st_size < MOST_BYTES
+        with page_of(browser) as (page, seen):
+            page.goto(path.as_uri())
+            drawn(page)
+            assert seen.complaints == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

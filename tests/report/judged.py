@@ -108,5 +108,12 @@ def write_run(
         synthetic.write_history(directory / plan.variant, made)
         told = json.dumps(verdict(plan, made.events).to_json())
         (directory / plan.variant / "verdict.json").write_text(told)
+    return begin_run(state, run=run, name=name)
+
+
+def begin_run(state: Path, *, run: Mapping[str, Any] = RUN, name: str = NAME) -> Path:
+    """Write what there is of a run before its first variant, and return its directory."""
+    directory = state / name
+    directory.mkdir(parents=True, exist_ok=True)
     (directory / "run.json").write_text(json.dumps(run))
     return directory

@@ -16,6 +16,7 @@
       ["latency", "Latency from intended start", 0]],
   };
   let frame = null;
+  let trouble = "";
   let charts = null;
   let layout = "";
   let wantsBoth = null;
@@ -55,11 +56,11 @@
 
   function show() {
     notices();
-    if (frame.failure !== undefined || frame.waiting !== undefined) return;
+    if (!frame.run) return;
     head();
     scene();
-    const now = `${isBoth() ? "both" : "one"} ${shown().map((v) => v.name).join(" ")}`;
-    if (!frame.told) return;
+    if (!frame.told) { clear(); return; }
+    const now = layoutNow();
     if (now !== layout) build(now);
     shown().forEach((variant) => renew(variant));
     if (charts) charts.update(frame.told);
@@ -68,15 +69,21 @@
   }
 
   function notices() {
+    const told = trouble ? [trouble] : [];
+    if (frame) told.push(...toldByFrame());
+    const said = told.join("\n");
+    if (byId("notices").dataset.said === said) return;
+    byId("notices").dataset.said = said;
+    fill(byId("notices"), told.map((text) => element("p", "notice", text)));
+  }
+
+  function toldByFrame() {
     const told = [];
     if (frame.failure !== undefined) told.push(`${frame.failure}. ${frame.hint || ""}`);
     if (frame.waiting !== undefined) told.push(frame.waiting);
     if (frame.run) told.push(...frame.run.damage);
     if (frame.silent_s) told.push(`Nothing new for ${frame.silent_s} s: the run waits, or was stopped.`);
-    const said = told.join("\n");
-    if (byId("notices").dataset.said === said) return;
-    byId("notices").dataset.said = said;
-    fill(byId("notices"), told.map((text) => element("p", "notice", text)));
+    return told;
   }
 
   function head() {
@@ -130,6 +137,22 @@
     return made;
   }
 
+  // Charts go on with newer numbers as long as this stays the same; of another run nothing is kept.
+  function layoutNow() {
+    const drawn = shown().map((v) => [v.name, (toldOf(v).forecast || {}).source || ""]);
+    return JSON.stringify([frame.run.scenario, frame.run.run, isBoth(), drawn]);
+  }
+
+  const toldOf = (variant) => frame.told.variants.find((each) => each.name === variant.name);
+
+  // What is shown is of a run that is no longer it: the next one has begun, and has nothing yet.
+  function clear() {
+    layout = "";
+    fill(byId("variants"), []);
+    byId("variants").className = "";
+    if (charts) { charts.update({ x: [0, 1], variants: [] }); charts.all(); }
+  }
+
   function build(now) {
     layout = now;
     const kind = isBoth() ? "both" : "one";
@@ -175,7 +198,7 @@
   function figure(variant, chart, title, height) {
     const made = element("figure");
     made.append(element("figcaption", "", title));
-    const forecast = frame.told.variants.find((v) => v.name === variant.name).forecast;
+    const forecast = toldOf(variant).forecast;
     if (chart === "requests" && forecast) made.append(element("p", "small", `Foreseen: ${forecast.source}`));
     const place = element("div", "chart");
     place.dataset.chart = chart;
@@ -312,12 +335,13 @@
   };
 
   async function act(what, value) {
-    const answer = await fetch("/act", {
-      method: "POST",
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      body: JSON.stringify({ do: what, value: value === undefined ? null : value }),
-    });
-    root.dataset.acted = `${what} ${answer.status}`;
+    say(await window.labWire.act(token, what, value));
+  }
+
+  // What is wrong beside the run itself: nobody to ask, or what was refused.
+  function say(text) {
+    trouble = text;
+    notices();
   }
 
   function press(key) {
@@ -335,16 +359,5 @@
     button.addEventListener("click", () => press(button.dataset.key));
   }
 
-  function listen() {
-    const stream = new EventSource("/frames");
-    stream.addEventListener("whole", (event) => { frame = JSON.parse(event.data); show(); });
-    stream.addEventListener("patch", (event) => { frame = window.labApply(frame, JSON.parse(event.data)); show(); });
-    stream.addEventListener("error", () => {
-      fill(byId("notices"), [element("p", "notice", "The connection to lab is gone; trying again.")]);
-      byId("notices").dataset.said = "";
-    });
-    stream.addEventListener("open", () => { byId("notices").dataset.said = ""; if (frame) notices(); });
-  }
-
-  listen();
+  window.labWire.listen((newer) => { frame = newer; show(); }, say);
 })();

@@ -9,7 +9,6 @@
     history.replaceState(null, "", location.pathname);
   }
   const token = sessionStorage.getItem("token") || "";
-  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
   let frame = null;
   let at = "";
 
@@ -25,13 +24,9 @@
   }
 
   async function act(what, value) {
-    const body = JSON.stringify({ do: what, value: value === undefined ? null : value });
-    const answer = await fetch("/act", { method: "POST", headers, body });
-    if (answer.ok) say("");
-    else if (answer.status === 401) say("This page needs the address that the terminal shows.");
-    else say((await answer.json()).refused);
-    document.documentElement.dataset.acted = `${what} ${answer.status}`;
-    return answer.ok;
+    const refused = await window.labWire.act(token, what, value);
+    say(refused);
+    return !refused;
   }
 
   function show() {
@@ -54,9 +49,8 @@
   }
 
   async function notes() {
-    const answer = await fetch("/notes", { headers });
-    if (!answer.ok) { say("This page needs the address that the terminal shows."); return; }
-    const told = await answer.json();
+    const told = await window.labWire.notes(token);
+    if (told.refused) { say(told.refused); return; }
     const scenes = told.scenes || [];
     byId("scene-name").textContent = scenes[told.place] || "Trainer";
     byId("next").textContent = told.next || "";
@@ -108,9 +102,5 @@
   });
   for (const button of document.querySelectorAll("[data-key]")) button.addEventListener("click", () => press(button.dataset.key));
 
-  const stream = new EventSource("/frames");
-  stream.addEventListener("whole", (event) => { frame = JSON.parse(event.data); show(); });
-  stream.addEventListener("patch", (event) => { frame = window.labApply(frame, JSON.parse(event.data)); show(); });
-  stream.addEventListener("error", () => say("The connection to lab is gone; trying again."));
-  stream.addEventListener("open", () => say(""));
+  window.labWire.listen((newer) => { frame = newer; show(); }, say);
 })();
