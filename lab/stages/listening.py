@@ -99,7 +99,13 @@ class Listener:
         self._workers = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="listener")
 
     def see(self, events: Sequence[Event]) -> None:
-        """Take in what was observed, and begin to ask whoever is about to go."""
+        """Take in what was observed, and begin to ask whoever is about to go.
+
+        Nothing is heard any more when all have been asked for the last time: a run is read on
+        until its streams are closed, and a pod may still be about to go.
+        """
+        if self._is_over:
+            return
         for event in events:
             if event["kind"] == "pod":
                 self._see_pod(event)

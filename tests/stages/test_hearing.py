@@ -118,6 +118,18 @@ def test_a_pod_that_is_being_deleted_is_asked_at_once_and_again_until_it_is_gone
     assert all(each["whole"] for each in found["heard"])
 
 
+def test_nobody_is_asked_any_more_when_all_have_been_asked_for_the_last_time(play, way):
+    play.see(pod(terminating=True))
+    play.end()
+    asked = list(way.asked)
+
+    play.time_s = 2 * AGAIN_AFTER_S
+    play.see(pod(terminating=True))
+    play.see(pod("late", kind="ADDED", terminating=True))
+
+    assert way.asked == asked
+
+
 def test_what_was_heard_already_is_not_asked_for_again(play, way):
     play.see(pod(terminating=True))
     play.end()
