@@ -27,7 +27,7 @@ from lab.scenario.timeline import after, quiet, seconds_after
 from lab.scenario.verdict import Outcome
 
 NODE = "n4"
-PATIENCE_S = 90
+PATIENCE_S = 60
 
 all_four_for_ever = Start(
     profile={"disruption_budget": {"min_available": 4, "unhealthy": "IfHealthyBudget"}}

@@ -45,7 +45,7 @@ def test_a_refusal_is_computed_from_the_budget_that_was_read_back(scenario: Scen
 
     refused = next(each for each in verdict.checks if "refused" in each.name)
     assert refused.formula == "4 healthy pods - 4 that the budget wants = 0 that may go"
-    assert refused.measured == 90 / 5
+    assert refused.measured == 60 / 5
 
 
 def formula_of(scenario: Scenario, variant: str) -> str:

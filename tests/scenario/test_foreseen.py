@@ -358,7 +358,7 @@ def test_a_budget_without_spare_refuses_as_long_as_somebody_asks_and_nobody_noti
 
     assert found.total == failed == 0
     assert "4 healthy pods - 4 that the budget wants = 0 that may go" in found.source
-    assert found.points[-1][0] == 90
+    assert found.points[-1][0] == 60
     assert "= 1 that may go" in foreseen("drain-vs-pdb", "careful").source
     assert foreseen("drain-vs-pdb", "careful").points == ((0.0, 0.0),)
 
