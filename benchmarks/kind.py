@@ -74,6 +74,7 @@ def read_options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--budget", help="also play a smoke run with that budget, as 10m")
     parser.add_argument("--nodes", default="6", help="of both clusters (6)")
     parser.add_argument("--json", type=Path, help="keeps outcomes from one call to the next")
+    parser.add_argument("--runs", type=Path, help="keeps the runs, as for benchmarks.agreement")
     return parser.parse_args(argv)
 
 
@@ -110,7 +111,7 @@ def place() -> Iterator[dict[str, Home]]:
 def on(home: Home, stage: str, options: argparse.Namespace) -> Iterator[Outcome]:
     """Bring a lab up where the stage needs one, tell how long that took, and play on it."""
     if stage == "twin":
-        yield from (play(home, stage, each) for each in options.scenario)
+        yield from (play(home, stage, each, kept(options)) for each in options.scenario)
         return
     where = ("--on", "kind") if stage == "kind" else ()
     serving = serve(home, (*where, "--nodes", options.nodes))
@@ -119,7 +120,7 @@ def on(home: Home, stage: str, options: argparse.Namespace) -> Iterator[Outcome]
     for title, seconds in serving.phases.items():
         say(f"  {seconds:6.1f}  {title}")
     for scenario in options.scenario:
-        yield play(home, stage, scenario)
+        yield play(home, stage, scenario, kept(options))
     started = time.monotonic()
     home.must("down", "--yes")
     say(f"{stage}: lab down {time.monotonic() - started:.1f} s")
@@ -138,9 +139,15 @@ def timed(home: Home, *arguments: str) -> tuple[float, Mapping[str, list[Mapping
     return time.monotonic() - started, told
 
 
-def play(home: Home, stage: str, scenario: str) -> Outcome:
+def kept(options: argparse.Namespace) -> tuple[str, ...]:
+    """Return the arguments that say where runs are kept; by default they go with the home."""
+    return ("--runs", str(options.runs.absolute())) if options.runs else ()
+
+
+def play(home: Home, stage: str, scenario: str, kept: tuple[str, ...]) -> Outcome:
     started = time.monotonic()
-    done = home.lab("scenario", "run", scenario, "--stage", stage, "--json", timeout_s=BOUND_S)
+    where = ("--stage", stage, *kept, "--json")
+    done = home.lab("scenario", "run", scenario, *where, timeout_s=BOUND_S)
     seconds = time.monotonic() - started
     told = json.loads(done.stdout) if done.stdout.strip() else []
     outcomes = {each["variant"]: each["outcome"] or "not played" for each in told}
@@ -149,7 +156,8 @@ def play(home: Home, stage: str, scenario: str) -> Outcome:
 
 
 def smoke(home: Home, options: argparse.Namespace) -> None:
-    arguments = ("ci", "--on", "kind", "--nodes", options.nodes, "--budget", options.budget)
+    on = ("ci", "--on", "kind", "--nodes", options.nodes)
+    arguments = (*on, "--budget", options.budget, *kept(options))
     started = time.monotonic()
     done = home.lab(*arguments, timeout_s=BOUND_S)
     say(f"\nlab {' '.join(arguments)}: exit {done.returncode}")
