@@ -104,7 +104,8 @@ def _share_failed(signature: Signature, due: Sequence[Request]) -> float:
 
 def _share_met(history: History, release: str, window: Window) -> float:
     """Return the mean share of `release` among the ready endpoints. Raises MissingEvidence."""
-    return reach.outage_seconds(history, release, window) / window.seconds
+    # A sum of parts may come out a rounding above the whole.
+    return min(1.0, reach.outage_seconds(history, release, window) / window.seconds)
 
 
 def _deviation(share: float, of: int) -> float:
