@@ -169,7 +169,7 @@ def test_the_first_line_says_stage_distribution_version_and_clock(clock):
 def test_it_is_told_what_a_fast_clock_is(shown):
     told = terminal.summary(dataclasses.replace(shown, remark=view.FAST_REMARK))
 
-    assert ", fast clock: timers of Kubernetes were shortened\n" in told
+    assert ", fast clock: timers of nodes and rollouts were shortened\n" in told
 
 
 @pytest.mark.parametrize(("clock", "remark"), [("fast", view.FAST_REMARK), ("honest", "")])
