@@ -13,7 +13,12 @@ from typing import Any
 
 import pytest
 
+from lab.artifacts import ensure
+from lab.artifacts.kind import kind_recipes
 from lab.artifacts.kubeadm import kubernetes_version
+from lab.lifecycle import kind_program
+from lab.paths import find_paths
+from lab.progress import Silent
 from tests.docker.daemon import Docker
 from tests.docker.home import DockerHome
 from tests.e2e.home import make_path
@@ -282,6 +287,30 @@ def test_an_image_that_is_missing_is_named_with_the_way_to_it(home: DockerHome) 
     assert "Docker has no image 'kindest/node:v0'" in done.stderr
     assert "Hint: docker pull kindest/node:v0" in done.stderr
     assert home.left() == []
+
+
+def test_kind_makes_a_cluster_of_the_image_without_lab(
+    home: DockerHome, loaded: str, tmp_path: Path
+) -> None:
+    program = str(
+        kind_program.program(ensure(kind_recipes(), paths=find_paths(), progress=Silent()))
+    )
+    kind = (program, "--name", "alone", "--kubeconfig", str(tmp_path / "kubeconfig"))
+    try:
+        home.docker.run(*kind[:1], "create", "cluster", *kind[1:], "--image", loaded, timeout_s=300)
+        admin = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
+        node = ("docker", "exec", "alone-control-plane", *admin)
+        home.docker.run(
+            *node, "wait", "--for=condition=Ready", "node", "--all", "--timeout=120s", timeout_s=150
+        )
+        rolled = home.docker.run(
+            *node, "-n", "kube-system", "rollout", "status", "deployment/coredns", timeout_s=150
+        )
+    finally:
+        home.docker.run(*kind[:1], "delete", "cluster", *kind[1:])
+        home.docker.run("docker", "network", "rm", "kind")
+
+    assert "successfully rolled out" in rolled
 
 
 def derive(docker: Docker, name: str, path: str, content: str, tmp_path: Path) -> None:
