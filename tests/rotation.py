@@ -40,7 +40,7 @@ SEEN = {
     "not-null-default-dropped": ("sandbox", "twin"),
     "shallow-ready-bad-config": ("sandbox", "twin"),
     "shared-dep-readiness": ("sandbox", "twin"),
-    "undo-into-the-wall": ("sandbox",),
+    "undo-into-the-wall": ("sandbox", "twin"),
     "unordered-apply": ("sandbox",),
 }
 
