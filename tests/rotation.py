@@ -41,7 +41,7 @@ SEEN = {
     "shallow-ready-bad-config": ("sandbox", "twin"),
     "shared-dep-readiness": ("sandbox", "twin"),
     "undo-into-the-wall": ("sandbox", "twin"),
-    "unordered-apply": ("sandbox",),
+    "unordered-apply": ("sandbox", "twin"),
 }
 
 
