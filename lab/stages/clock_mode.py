@@ -45,7 +45,7 @@ class ClockMode:
         shorter = {
             name: seconds
             for name, seconds in self.profile.items()
-            # None of them is a time without end: it is Kubernetes' own, which is long.
+            # Where the profile sets none, Kubernetes' own default counts, which is longer.
             if deployed.get(name) is None or seconds < deployed[name]
         }
         return replace(start, profile={**shorter, **start.profile}) if shorter else start

@@ -292,23 +292,25 @@ def test_an_image_that_is_missing_is_named_with_the_way_to_it(home: DockerHome) 
 def test_kind_makes_a_cluster_of_the_image_without_lab(
     home: DockerHome, loaded: str, tmp_path: Path
 ) -> None:
-    program = str(
-        kind_program.program(ensure(kind_recipes(), paths=find_paths(), progress=Silent()))
-    )
-    kind = (program, "--name", "alone", "--kubeconfig", str(tmp_path / "kubeconfig"))
+    artifacts = ensure(kind_recipes(), paths=find_paths(), progress=Silent())
+    kind = (str(kind_program.program(artifacts)), "--quiet")
+    which = ("--name", "alone", "--kubeconfig", str(tmp_path / "kubeconfig"))
+    admin = ("kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "--namespace=kube-system")
+    node = ("docker", "exec", "alone-control-plane", *admin)
+    within = "--timeout=120s"
     try:
-        home.docker.run(*kind[:1], "create", "cluster", *kind[1:], "--image", loaded, timeout_s=300)
-        admin = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
-        node = ("docker", "exec", "alone-control-plane", *admin)
+        make = (*kind, "create", "cluster", *which, "--image", loaded)
+        home.docker.run(*make, timeout_s=300)
         home.docker.run(
-            *node, "wait", "--for=condition=Ready", "node", "--all", "--timeout=120s", timeout_s=150
+            *node, "wait", "--for=condition=Ready", "node", "--all", within, timeout_s=150
         )
         rolled = home.docker.run(
-            *node, "-n", "kube-system", "rollout", "status", "deployment/coredns", timeout_s=150
+            *node, "rollout", "status", "deployment/coredns", within, timeout_s=150
         )
     finally:
-        home.docker.run(*kind[:1], "delete", "cluster", *kind[1:])
-        home.docker.run("docker", "network", "rm", "kind")
+        home.docker.run(*kind, "delete", "cluster", *which)
+        if "kind" in home.networks():
+            home.docker.run("docker", "network", "rm", "kind")
 
     assert "successfully rolled out" in rolled
 

@@ -47,6 +47,14 @@ class Room:
         self.demo.act("step", None)
         return self.look()
 
+    def play_to_the_result(self):
+        """From before a variant's question to its result."""
+        self.step()
+        self.pass_(60)
+        self.step()
+        self.pass_(500)
+        return self.step()
+
 
 def test_it_begins_with_what_is_known_at_3am(run: Path):
     room = Room(run)
@@ -123,11 +131,7 @@ def test_the_answer_is_shown_before_the_first_fault(announced: Path):
 
 def test_what_was_played_already_keeps_its_answer_beside_the_next_question(announced: Path):
     room = Room(announced)
-    room.step()
-    room.pass_(60)
-    room.step()
-    room.pass_(500)
-    room.step()
+    room.play_to_the_result()
 
     shown = room.step()
 
@@ -200,11 +204,7 @@ def test_the_guess_is_kept_and_compared(run: Path):
 def test_it_ends_with_both_side_by_side(run: Path):
     room = Room(run)
     for _ in range(2):
-        room.step()
-        room.pass_(60)
-        room.step()
-        room.pass_(500)
-        room.step()
+        room.play_to_the_result()
     shown = room.step()
 
     assert shown["both"]

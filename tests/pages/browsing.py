@@ -34,6 +34,10 @@ class Seen:
     complaints: list[str] = field(default_factory=list)
     addresses: list[str] = field(default_factory=list)
 
+    def other_than_cut_off(self) -> list[str]:
+        """Return the complaints that do not come of requests which the test itself cut off."""
+        return [each for each in self.complaints if "net::ERR_FAILED" not in each]
+
     def watch(self, page: Page) -> None:
         page.on("console", lambda message: self.complaints.append(message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
