@@ -5,10 +5,9 @@ cannot see (no such event, too little traffic) raises MissingEvidence or says `o
 both make the run invalid, and neither ever passes.
 """
 
-import math
 from collections.abc import Collection, Mapping
 
-from lab.scenario import posts, predictions, stats, traffic
+from lab.scenario import posts, predictions, size, stats, traffic
 from lab.scenario.events import NS, Event
 from lab.scenario.evidence import MissingEvidence, Window, verdict_window
 from lab.scenario.history import History
@@ -16,9 +15,6 @@ from lab.scenario.model import Check, Invariant, Moment
 from lab.scenario.signature import Signature
 from lab.scenario.traffic import Request
 from lab.scenario.verdict import CheckResult
-
-SIGMAS = 3
-"""How many standard deviations a count of independent requests may be off by chance."""
 
 
 def mostly(signature: Signature, *, at_least: float = 0.95) -> Check:
@@ -87,28 +83,20 @@ def as_many_as_predicted(
         predict = predictions.BY_STREAM[stream]
         predicted = predict(history, signature.release, signature.endpoints, window)
         measured = _count(history, signature, stream)
-        allowed = max(within * predicted.count, SIGMAS * math.sqrt(predicted.count))
+        allowed = size.allowed(predicted.count, within=within)
         return CheckResult(
             name=name,
-            ok=_is_near(measured, predicted.count, allowed),
+            ok=size.is_near(measured, predicted.count, allowed),
             claim=f"{stream}: as many requests fail as meet {signature.release}"
             f" after {since.sentence}" + (f" and before {until.sentence}" if until else ""),
             predicted=round(predicted.count, 1),
             measured=measured,
             formula=predicted.formula,
-            tolerance=f"+- {allowed:.0f}, the larger of {within:.0%} and {SIGMAS} standard"
-            " deviations of a count",
+            tolerance=size.tolerance(allowed, within=within),
             detail="" if predicted.count > allowed else "too few to tell",
         )
 
     return Check(name, judge)
-
-
-def _is_near(measured: int, predicted: float, allowed: float) -> bool | None:
-    """Tell whether a count is near enough; None where nothing at all would be, too."""
-    if abs(measured - predicted) > allowed:
-        return False
-    return True if predicted > allowed else None
 
 
 def _count(history: History, signature: Signature, stream: str) -> int:

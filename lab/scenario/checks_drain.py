@@ -9,33 +9,38 @@ https://kubernetes.io/docs/tasks/run-application/configure-pdb/#unhealthy-pod-ev
 """
 
 from lab.scenario import reach
-from lab.scenario.drains import DONE, REFUSED, begun, end_of, ended, evictions
+from lab.scenario.drains import AGAIN_AFTER_S, DONE, REFUSED, begun, end_of, ended, evictions
 from lab.scenario.events import NS
 from lab.scenario.evidence import MissingEvidence, Window, verdict_window
 from lab.scenario.history import History
 from lab.scenario.model import Check
-from lab.scenario.nodes import is_unwell
+from lab.scenario.nodes import is_unwell, last_on
 from lab.scenario.verdict import CheckResult
 
 IF_HEALTHY, ALWAYS = "IfHealthyBudget", "AlwaysAllow"
+FEWEST = 5
+"""Who was refused less often may have been unlucky."""
 
 
-def refused_as_the_budget_says(node: str, *, at_least: int) -> Check:
-    """The budget has nothing to give, so each eviction is refused, again and again."""
+def refused_as_the_budget_says(node: str, *, within: float = 0.25) -> Check:
+    """The budget has nothing to give, so each eviction is refused, as often as kubectl asks."""
     name = f"evictions on {node} are refused"
 
     def judge(history: History) -> CheckResult:
         answers = evictions(history, node)
         refused = [answer for answer in answers if answer["status"] == REFUSED]
-        may_go, formula = _may_go(history, node)
+        (may_go, rule), (asked, formula) = _may_go(history, node), _asked(history, node)
+        allowed = max(1.0, within * asked)
         return CheckResult(
             name=name,
-            ok=may_go == 0 and len(refused) == len(answers) >= at_least,
-            claim=f"every eviction on {node} is answered with {REFUSED}, {at_least} times or more",
-            predicted=at_least,
+            ok=may_go == 0
+            and FEWEST <= len(refused) == len(answers)
+            and abs(len(refused) - asked) <= allowed,
+            claim=f"every eviction on {node} is answered with {REFUSED}, and asked for again",
+            predicted=asked,
             measured=len(refused),
-            formula=formula,
-            tolerance=f">= {at_least}, and no other answer",
+            formula=f"{formula}; {rule}",
+            tolerance=f"+- {allowed:.0f} for slow answers, {FEWEST} or more, and no other answer",
             detail=f"{len(answers)} answers" + (f": {refused[0]['message']}" if refused else ""),
         )
 
@@ -124,6 +129,15 @@ def _may_go(history: History, node: str) -> tuple[int, str]:
         return 1, f"the pod on {node} is not ready, and {policy} lets it go"
     rule = f"{policy} lets it go while {desired} others are healthy, and {healthy} are"
     return int(healthy >= desired), f"the pod on {node} is not ready; {rule}"
+
+
+def _asked(history: History, node: str) -> tuple[int, str]:
+    """Return how often a drain asks that is refused each time, and why."""
+    at = begun(node).at(history)
+    pods = sum(1 for pod in last_on(history, node, at) if not pod.get("terminating"))
+    seconds = (ended(node).at(history) - at) / NS
+    asked = round(pods * seconds / AGAIN_AFTER_S)
+    return asked, f"{pods} pods x {seconds:.0f} s of draining / {AGAIN_AFTER_S:g} s"
 
 
 def _end(history: History, node: str) -> str:

@@ -12,6 +12,8 @@ RECOVERY = "recover"
 """The phase in which faults are taken back: until then counts what they did."""
 FEWEST = 5
 """Below so many rows that were due, none at all would be no news."""
+BEATS = 2
+"""By so many rows a pod's work may differ from what was due in a time."""
 
 
 def the_api_counts_none(release: str, *, at: Moment) -> Check:
@@ -79,6 +81,31 @@ def nobody_is_connected(release: str, *, since: Moment) -> Check:
             formula="pods with a session in any sample, the one right before included",
             tolerance="none",
             detail=f"{len(samples)} samples" + (f"; {_names(seen)}" if seen else ""),
+        )
+
+    return Check(name, judge)
+
+
+def ghosts_go_on_writing(
+    release: str, node: str, rows: Invariant, *, at: Moment, over_s: float, every_s: float
+) -> Check:
+    """As many rows as the ghosts were due to write arrive: `rows` counts the last `over_s`."""
+    name = f"rows that ghosts of {release} write"
+
+    def judge(history: History) -> CheckResult:
+        pods = len(ghosts(history, node, release, at.at(history)))
+        due, arrived = pods * over_s / every_s, answer(history, rows)
+        allowed = pods * BEATS
+        return CheckResult(
+            name=name,
+            ok=due >= FEWEST and abs(arrived - due) <= allowed,
+            claim=f"each pod of {release} that was given up writes every {every_s:g} s until"
+            f" {at.sentence}",
+            predicted=round(due),
+            measured=arrived,
+            formula=f"{pods} pods x {over_s:g} s / {every_s:g} s; {rows.sql}",
+            tolerance=f"+- {allowed}: {BEATS} a pod, at the ends of the time and for a slow write",
+            detail="" if pods else f"no pod of {release} was left on {node}",
         )
 
     return Check(name, judge)

@@ -5,12 +5,11 @@ measured from answer to answer, so it needs no rate of failures, and what was an
 ends it.
 """
 
-import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import pairwise
 
-from lab.scenario import queues, traffic
+from lab.scenario import queues, size, traffic
 from lab.scenario.events import NS
 from lab.scenario.evidence import Window, verdict_window
 from lab.scenario.history import History
@@ -19,7 +18,6 @@ from lab.scenario.traffic import FRESH, KEEPALIVE, Request
 from lab.scenario.verdict import CheckResult
 
 UNAVAILABLE = 503
-SIGMAS = 3
 DRAIN_SHARE = 0.25
 """At rest a service uses a fifth of what it could, or less: then a queue is served in a quarter
 of the time in which it came about, beside what comes meanwhile."""
@@ -131,7 +129,7 @@ def as_many_as_the_stall_makes(endpoints: Collection[str], *, within: float = 0.
         stall, rate = _longest_stall(history, endpoints), _rate(history, endpoints)
         in_flight_s = traffic.total_timeout_ns(history) / NS
         predicted = rate * max(0.0, stall.seconds - in_flight_s)
-        allowed = max(within * predicted, SIGMAS * math.sqrt(predicted))
+        allowed = size.allowed(predicted, within=within)
         measured = len(_failures(history, endpoints))
         return CheckResult(
             name=name,
@@ -141,8 +139,7 @@ def as_many_as_the_stall_makes(endpoints: Collection[str], *, within: float = 0.
             measured=measured,
             formula=f"{rate:g} requests/s x ({stall.seconds:.1f} s of stall - {in_flight_s:g} s"
             " for which a request may be in flight)",
-            tolerance=f"+- {allowed:.0f}, the larger of {within:.0%} and {SIGMAS} standard"
-            " deviations of a count",
+            tolerance=size.tolerance(allowed, within=within),
             detail="" if predicted else "there was no stall that long",
         )
 

@@ -8,6 +8,8 @@ from lab.scenario.model import Condition, Moment
 BEGUN, DONE, GAVE_UP, FAILED = "begun", "done", "gave up", "failed"
 REFUSED = 429
 SERVICE_PODS = "chirps-"
+AGAIN_AFTER_S = 5.0
+"""How long kubectl waits after a 429 (k8s.io/kubectl pkg/drain/drain.go), and the lab as well."""
 
 
 def evictions(history: History, node: str) -> tuple[Event, ...]:

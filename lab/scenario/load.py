@@ -7,6 +7,7 @@ from typing import Any
 
 CHIRP_ENDPOINTS = ("list_chirps", "get_chirp", "create_chirp")
 """The endpoints whose SQL names the columns of table chirps."""
+ALL_ENDPOINTS = (*CHIRP_ENDPOINTS, "create_user", "create_session", "page")
 
 _MIX = MappingProxyType(
     {

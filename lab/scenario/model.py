@@ -12,11 +12,12 @@ from typing import Any
 from lab.scenario.card import Card
 from lab.scenario.forecast import Foresee
 from lab.scenario.history import History
-from lab.scenario.load import CHIRP_ENDPOINTS, Invariant, Load
+from lab.scenario.load import ALL_ENDPOINTS, CHIRP_ENDPOINTS, Invariant, Load
 from lab.scenario.stage import Fault
 from lab.scenario.verdict import CheckResult, Outcome
 
 __all__ = [
+    "ALL_ENDPOINTS",
     "CHIRP_ENDPOINTS",
     "Baseline",
     "Check",
@@ -154,7 +155,7 @@ class Scenario:
     proofs: tuple[Variant, ...]
     load: Load
     baseline: Baseline
-    baseline_s: float = 20
+    baseline_s: float = 10
     settle: Condition | None = None
     needs: tuple[str, ...] = ()
     card: Card | None = None

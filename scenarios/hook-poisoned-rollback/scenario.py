@@ -20,10 +20,12 @@ from lab.scenario.checks_reach import (
     nobody_answers,
     stays_at_none,
 )
+from lab.scenario.checks_size import as_many_as_come
 from lab.scenario.forecast import nobody
 from lab.scenario.forecast_outage import all_are_taken_out
-from lab.scenario.model import Load, Role, Scenario, Start, Step, Variant
+from lab.scenario.model import ALL_ENDPOINTS, Load, Role, Scenario, Start, Step, Variant
 from lab.scenario.moments import committed, injected
+from lab.scenario.spells import no_endpoint_ready
 from lab.scenario.timeline import after, gone, quiet, rolled_out, seconds_after
 from lab.scenario.verdict import Outcome
 
@@ -57,7 +59,7 @@ def migrate_then_roll_out_and_back(check: Mapping[str, str]) -> tuple[Step, ...]
         Step("migrate", after("baseline"), migration),
         Step("roll out", seconds_after("migrate", 10), broken(check)),
         Step("undo", overdue(), undo),
-        Step("undone", seconds_after("undo", 10)),
+        Step("undone", seconds_after("undo", 6)),
     )
 
 
@@ -91,6 +93,12 @@ it_begins_with_the_commit = falls_to_none(committed(6), within_s=10)
 nobody_is_served_and_undo_changes_nothing = (
     it_begins_with_the_commit,
     nobody_answers(injected(broken(EQUAL)), injected(ask_less)),
+    as_many_as_come(
+        ALL_ENDPOINTS,
+        of="everything",
+        stream="fresh",
+        during=no_endpoint_ready(),
+    ),
     stays_at_none(injected(undo), injected(ask_less)),
 )
 
@@ -101,7 +109,7 @@ careless = Variant(
     timeline=then_ask_less(EQUAL),
     checks=nobody_is_served_and_undo_changes_nothing,
     cause_gone=injected(ask_less),
-    foresee=all_are_taken_out(later_s=10, look_s=10),
+    foresee=all_are_taken_out(later_s=10, look_s=6),
 )
 
 nobody_notices = no_failures(rate_below=0.002)
@@ -140,7 +148,7 @@ careful_with_equality = Variant(
     checks=(nobody_notices, never_fewer_ready_than_allowed()),
     because=(it_begins_with_the_commit,),
     predicted=Outcome.NOT_PREVENTED,
-    foresee=all_are_taken_out(later_s=10, look_s=10),
+    foresee=all_are_taken_out(later_s=10, look_s=6),
 )
 
 scenario = Scenario(
@@ -152,8 +160,8 @@ scenario = Scenario(
     proofs=(control, careful_with_equality),
     load=Load(rate=60, seed=1),
     baseline=clean_traffic,
-    baseline_s=20,
-    settle=quiet(10, within_s=60),
+    baseline_s=10,
+    settle=quiet(5, within_s=60),
     card=Card(
         level=Level.TWIN,
         rehearsal="start one process of `v1` with the check, migrate to 6, and ask `/readyz`",

@@ -21,16 +21,23 @@ from lab.scenario.checks_outage import (
     turned_away,
 )
 from lab.scenario.checks_scope import unharmed
+from lab.scenario.checks_size import as_many_as_come
 from lab.scenario.forecast import nobody
 from lab.scenario.forecast_outage import the_database_takes_all, the_database_takes_its_own
 from lab.scenario.model import (
     CHIRP_ENDPOINTS,
+    Check,
     Load,
     Role,
     Scenario,
     Start,
     Step,
     Variant,
+)
+from lab.scenario.spells import (
+    database_away,
+    database_away_and_nobody_back,
+    no_endpoint_ready,
 )
 from lab.scenario.timeline import after, gone, quiet, rolled_out, seconds_after
 from lab.scenario.verdict import Outcome
@@ -63,6 +70,18 @@ who_needs_it_fails = the_database_takes_its_own(NEEDS_DATABASE, away_s=AWAY_S)
 one_broken_thing_becomes_everything = (
     every_pod_leaves(),
     turned_away(NEEDS_NO_DATABASE),
+    as_many_as_come(
+        NEEDS_DATABASE,
+        of="what needs the database",
+        stream="fresh",
+        during=database_away_and_nobody_back(),
+    ),
+    as_many_as_come(
+        (NEEDS_NO_DATABASE,),
+        of="what needs none",
+        stream="fresh",
+        during=no_endpoint_ready(),
+    ),
 )
 
 careless = Variant(
@@ -75,13 +94,26 @@ careless = Variant(
     foresee=everybody_fails,
 )
 
+
+def as_many_as_while_it_is_away(stream: str) -> Check:
+    return as_many_as_come(
+        NEEDS_DATABASE,
+        of="what waits for the database",
+        stream=stream,
+        during=database_away(),
+    )
+
+
 only_what_needs_it_fails = (
     unharmed((NEEDS_NO_DATABASE,), rate_below=0.02),
     answered_soon(NEEDS_DATABASE, p99_s=0.5),
+    as_many_as_while_it_is_away("fresh"),
+    as_many_as_while_it_is_away("keepalive"),
     all_endpoints_stay(),
     recovers(within_s=RECOVERS_WITHIN_S),
     no_write_is_lost(),
 )
+
 
 careful = Variant(
     name="careful",
@@ -154,8 +186,8 @@ scenario = Scenario(
     ),
     load=Load(rate=60, seed=17),
     baseline=clean_traffic,
-    baseline_s=20,
-    settle=quiet(10, within_s=60),
+    baseline_s=10,
+    settle=quiet(5, within_s=60),
     card=Card(
         level=Level.TWIN,
         rehearsal="stop the database under two processes and ask `/page` and `/readyz`",

@@ -37,6 +37,7 @@ class NodesStage(SimulatedStage):
     answers: Mapping[int, int] = field(default_factory=dict)
     lost_late_s: float = 0
     nobody_on: str = ""
+    again_after_s: float = RETRY_S
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -223,7 +224,7 @@ class NodesStage(SimulatedStage):
                 self._mark(pod)
                 self._replace(pod.release)
                 self._later(self.terminating_s, lambda pod=pod: self._end(pod))
-        self._later(RETRY_S, lambda: self._evict(node, deadline))
+        self._later(self.again_after_s, lambda: self._evict(node, deadline))
 
     def _may_go(self, pod: Pod) -> bool:
         healthy = sum(p.ready for p in self.pods)

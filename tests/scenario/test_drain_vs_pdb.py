@@ -44,13 +44,15 @@ def test_a_refusal_is_computed_from_the_budget_that_was_read_back(scenario: Scen
     verdict = verdict_of(scenario, "careless", stage())
 
     refused = next(each for each in verdict.checks if "refused" in each.name)
-    assert refused.formula == "4 healthy pods - 4 that the budget wants = 0 that may go"
-    assert refused.measured == 60 / 5
+    assert refused.formula == (
+        "1 pods x 45 s of draining / 5 s; 4 healthy pods - 4 that the budget wants = 0 that may go"
+    )
+    assert refused.measured == refused.predicted == 45 / 5
 
 
 def formula_of(scenario: Scenario, variant: str) -> str:
     checks = verdict_of(scenario, variant, stage()).checks
-    return next(each.formula for each in checks if "refused" in each.name)
+    return next(each.formula.split("; ", 1)[1] for each in checks if "refused" in each.name)
 
 
 def test_what_may_become_of_an_unwell_pod_follows_from_the_policy(scenario: Scenario) -> None:
@@ -102,6 +104,14 @@ def test_refusals_that_the_budget_does_not_explain_reproduce_nothing(scenario: S
     verdict = verdict_of(scenario, "careless", strange)
 
     assert verdict.outcome is Outcome.NOT_REPRODUCED
+    assert said(verdict)["evictions on n4 are refused"] is False
+
+
+def test_fewer_refusals_than_kubectl_would_have_got_reproduce_nothing(scenario: Scenario) -> None:
+    lazy = stage(again_after_s=8)
+
+    verdict = verdict_of(scenario, "careless", lazy)
+
     assert said(verdict)["evictions on n4 are refused"] is False
 
 

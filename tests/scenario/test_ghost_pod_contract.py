@@ -16,6 +16,7 @@ FAST: dict[str, Any] = {"grace_s": 20, "toleration_s": 30}
 CONNECTED = "ghosts of v2 are connected"
 LOST = "n5 counts as lost after its grace period"
 LEFT = "no session of v2"
+ROWS = "rows that ghosts of v2 write"
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +78,14 @@ def test_a_node_that_is_lost_much_later_than_its_timers_say_reproduces_nothing(
     assert verdict.outcome is Outcome.NOT_REPRODUCED
 
 
+def test_as_many_rows_are_lost_as_the_ghost_was_due_to_write(scenario: Scenario) -> None:
+    verdict = verdict_of(scenario, "careless", stage())
+
+    rows = next(each for each in verdict.checks if each.name == ROWS)
+    assert rows.predicted == 8
+    assert rows.measured == pytest.approx(8, abs=2)
+
+
 def test_an_agent_that_takes_its_containers_along_leaves_no_ghost(scenario: Scenario) -> None:
     verdict = verdict_of(scenario, "careless", stage(agent_kills=True))
 
@@ -90,6 +99,7 @@ def test_a_ghost_that_does_nothing_loses_nothing(scenario: Scenario) -> None:
 
     assert verdict.outcome is Outcome.NOT_REPRODUCED
     assert said(verdict)[CONNECTED] is True
+    assert said(verdict)[ROWS] is False
 
 
 def test_a_permission_while_somebody_is_there_prevents_nothing(scenario: Scenario) -> None:
