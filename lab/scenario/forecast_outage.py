@@ -22,7 +22,7 @@ DATABASE_S = 0.7
 """From when the database is started again until it answers."""
 LATE_S = 1.0
 """How much later than the progress deadline it is told that it was exceeded."""
-BASELINE_S = 20.0
+BASELINE_S = 10.0
 """How long traffic runs before the first fault, where the stage has no time of its own."""
 
 

@@ -58,8 +58,8 @@ FAST = ClockMode(
     Timers(node_monitor_grace_s=20, node_status_report_s=4),
     # What a rollout waits for; how long a pod lives on when it ends is not touched, since the
     # nodes need their time to learn of it.
-    {"toleration_seconds": 30, "min_ready_seconds": 2, "progress_deadline_seconds": 30},
-    {"baseline_s": 10, "quiet_s": 5},
+    {"toleration_seconds": 5, "min_ready_seconds": 2, "progress_deadline_seconds": 15},
+    {"baseline_s": 5, "quiet_s": 2},
 )
 NAMES = (HONEST.name, FAST.name)
 

@@ -19,7 +19,7 @@ from lab.stages.twin_profile import BASELINE_S, QUIET_S
 from lab.store import Store
 
 NEWEST = 5
-QUIET_USUAL_S = 10.0
+QUIET_USUAL_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,8 +180,8 @@ scenario = Scenario(
     proofs=(control, careful_without_lock, careful_by_lock_alone),
     load=Load(rate=60, seed=1),
     baseline=clean_traffic,
-    baseline_s=20,
-    settle=quiet(10, within_s=60),
+    baseline_s=10,
+    settle=quiet(5, within_s=60),
     card=Card(
         level=Level.DATABASE,
         rehearsal="start two runners at the same time, and count the rows of one version",

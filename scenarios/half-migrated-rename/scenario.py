@@ -137,8 +137,8 @@ scenario = Scenario(
     proofs=(control, careful_without_expand),
     load=Load(rate=60, seed=1),
     baseline=clean_traffic,
-    baseline_s=20,
-    settle=quiet(10, within_s=60),
+    baseline_s=10,
+    settle=quiet(5, within_s=60),
     card=Card(
         level=Level.DATABASE,
         rehearsal="run the tests of `v1` on the schema of `v2`, with the rename applied",

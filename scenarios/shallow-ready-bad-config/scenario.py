@@ -45,7 +45,7 @@ has_to_work_once = {"CHIRPS_READINESS": "latch"}
 
 take_it_back = Undo(to="v1")
 the_new_password_is_wrong = Signature(NEW, INVALID_PASSWORD, NEEDS_DATABASE)
-until_it_is_taken_back = new_pods_fail_until_undone(NEEDS_DATABASE, look_s=10)
+until_it_is_taken_back = new_pods_fail_until_undone(NEEDS_DATABASE, look_s=8)
 
 
 def deploy(secret: Fault, readiness: dict[str, str]) -> tuple[Step, ...]:
@@ -54,7 +54,7 @@ def deploy(secret: Fault, readiness: dict[str, str]) -> tuple[Step, ...]:
         Step("secret", after("baseline"), secret),
         Step("roll out", after("secret"), SetImage(NEW, variables=readiness)),
         Step("deploy command back", rollout_ended(NEW)),
-        Step("look", seconds_after("deploy command back", 10)),
+        Step("look", seconds_after("deploy command back", 8)),
         # It brings back the template, and with it v1's own secret, which was right all along.
         Step("take it back", after("look"), take_it_back),
         Step("taken back", rolled_out("v1")),
@@ -134,8 +134,8 @@ scenario = Scenario(
     proofs=(control, careful_without_the_latch),
     load=Load(rate=60, seed=19),
     baseline=clean_traffic,
-    baseline_s=20,
-    settle=quiet(10, within_s=60),
+    baseline_s=10,
+    settle=quiet(5, within_s=60),
     card=Card(
         level=Level.TWIN,
         rehearsal="start one process with a wrong password and ask `/readyz`",

@@ -48,7 +48,7 @@ pause, resume = Pause(), Resume()
 undo_in_vain, undo = Undo(to="v1", refused=True), Undo(to="v1")
 
 the_undo_brings_back_what_fails = undone_on_a_new_schema(
-    CHIRP_ENDPOINTS, pause_s=2, hold_s=6, look_s=10, bug=BUG
+    CHIRP_ENDPOINTS, pause_s=2, hold_s=6, look_s=8, bug=BUG
 )
 the_undo_ends_the_bug = undone(pause_s=2, hold_s=6, bug=BUG)
 
@@ -70,7 +70,7 @@ def deploy_and_undo(migration: Migrate, release: str, *meanwhile: Step) -> tuple
         Step("undo", after("resume"), undo),
         Step("undone", rolled_out("v1")),
         Step("new pods gone", gone(release)),
-        Step("look", seconds_after("new pods gone", 10)),
+        Step("look", seconds_after("new pods gone", 8)),
     )
 
 
@@ -188,8 +188,8 @@ scenario = Scenario(
     proofs=(control, careful_with_a_rename, careful_without_writing_both),
     load=Load(rate=60, seed=1),
     baseline=clean_traffic,
-    baseline_s=20,
-    settle=quiet(10, within_s=60),
+    baseline_s=10,
+    settle=quiet(5, within_s=60),
     card=Card(
         level=Level.DATABASE,
         rehearsal="run the tests of `v1` on the schema that an undo leaves behind",

@@ -230,8 +230,8 @@ scenario = Scenario(
     proofs=(control, careful_without_patience, careless_exit, fresh_exit, fresh_wait),
     load=Load(rate=60, seed=1),
     baseline=as_the_variant_begins,
-    baseline_s=20,
-    settle=quiet(10, within_s=60),
+    baseline_s=10,
+    settle=quiet(5, within_s=60),
     card=Card(
         level=Level.TWIN,
         rehearsal="start one process of `v2` on schema 5, migrate a while later, and look when"

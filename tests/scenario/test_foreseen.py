@@ -253,7 +253,7 @@ def test_on_a_first_install_nobody_is_served_until_the_backoff_ends():
     assert backs_off.points[-1][0] == pytest.approx(78, abs=3)
     assert foreseen("unordered-apply", "careless-exit").total == 0
     # Traffic runs for twenty seconds before anything is done, and on the twin for five.
-    assert backs_off.points[0] == (-20, 60)
+    assert backs_off.points[0] == (-10, 60)
     assert foreseen("unordered-apply", "fresh-exit", baseline_s=5).points[0] == (-5, 60)
 
 
@@ -358,7 +358,7 @@ def test_a_budget_without_spare_refuses_as_long_as_somebody_asks_and_nobody_noti
 
     assert found.total == failed == 0
     assert "4 healthy pods - 4 that the budget wants = 0 that may go" in found.source
-    assert found.points[-1][0] == 60
+    assert found.points[-1][0] == 45
     assert "= 1 that may go" in foreseen("drain-vs-pdb", "careful").source
     assert foreseen("drain-vs-pdb", "careful").points == ((0.0, 0.0),)
 

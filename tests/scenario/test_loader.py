@@ -97,8 +97,8 @@ def test_all_mistakes_are_told_at_once(folder: Path):
     ("before", "after", "mistake"),
     [
         ('question="What if', 'question="" and "', "it has no question"),
-        ("baseline_s=20", "baseline_s=-1", "baseline_s is -1"),
-        ("baseline_s=20", "baseline_s='20'", "another type than it must have"),
+        ("baseline_s=10", "baseline_s=-1", "baseline_s is -1"),
+        ("baseline_s=10", "baseline_s='10'", "another type than it must have"),
         ('name="control"', 'name="careless"', "two variants are named 'careless'"),
         ("careless=careless", "careless=careful", "careless variant has the role 'careful'"),
         ("careful=careful", "careful=careless", "careful variant has the role 'careless'"),

@@ -15,7 +15,7 @@ from tests.scenario.histories import NEVER, Line
 from tests.scenario.told import FailsAt, Life, Told, variant_of, well
 
 SCENARIO = loader.load(content.folder("scenarios"), "shallow-ready-bad-config").scenario
-ROLL_OUT, FIRST, LAST, UNDO, DEADLINE_S = 8.0, 10.0, 17.0, 30.0, 30
+ROLL_OUT, FIRST, LAST, UNDO, DEADLINE_S = 8.0, 10.0, 17.0, 28.0, 30
 STEPS = {"secret": 7.0, "roll out": ROLL_OUT, "deploy command back": LAST, "look": UNDO}
 STEPS |= {"take it back": UNDO, "taken back": 40.0, "new pods gone": 45.0}
 LATE = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}

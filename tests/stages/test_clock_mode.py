@@ -29,18 +29,18 @@ def test_with_the_fast_clock_pods_leave_a_lost_node_sooner_and_rollouts_wait_les
 
     assert start.profile == {
         "replicas": 2,
-        "toleration_seconds": 30,
+        "toleration_seconds": 5,
         "min_ready_seconds": 2,
-        "progress_deadline_seconds": 30,
+        "progress_deadline_seconds": 15,
     }
 
 
 def test_with_the_fast_clock_a_run_is_watched_for_less_long_before_and_after() -> None:
     honest, fast = (profile_of(renamed(), mode.watched) for mode in (HONEST, FAST))
 
-    assert (honest.baseline_s, fast.baseline_s) == (20, 10)
-    assert "for 10 s" in honest.settle.sentence
-    assert "for 5 s" in fast.settle.sentence
+    assert (honest.baseline_s, fast.baseline_s) == (10, 5)
+    assert "for 5 s" in honest.settle.sentence
+    assert "for 2 s" in fast.settle.sentence
 
 
 def test_what_a_scenario_sets_itself_stays() -> None:
@@ -50,9 +50,9 @@ def test_what_a_scenario_sets_itself_stays() -> None:
 
 
 def test_what_is_shorter_anyway_is_not_made_longer() -> None:
-    deployed = {"toleration_seconds": None, "min_ready_seconds": 0, "progress_deadline_seconds": 30}
+    deployed = {"toleration_seconds": None, "min_ready_seconds": 0, "progress_deadline_seconds": 12}
 
-    assert FAST.applied_to(Start(), deployed).profile == {"toleration_seconds": 30}
+    assert FAST.applied_to(Start(), deployed).profile == {"toleration_seconds": 5}
 
 
 def test_a_node_may_miss_some_reports_before_it_is_lost() -> None:
