@@ -1,6 +1,7 @@
 """Which part of the real tier runs with a commit."""
 
 import re
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -36,12 +37,26 @@ def test_a_part_that_there_is_not_is_refused_with_those_there_are():
 
 def test_each_scenario_that_was_seen_has_its_turn():
     there_are = {file.parent.name for file in (HERE.parent / "scenarios").glob("*/scenario.py")}
-    commits = [f"{number:08x}" + "0" * 32 for number in range(len(rotation.SEEN))]
+    commits = ["0" * 8 + f"{number:08x}" + "0" * 24 for number in range(len(rotation.SEEN))]
 
     for stage in ("sandbox", "twin"):
         seen = {name for name, stages in rotation.SEEN.items() if stage in stages}
         assert {rotation.scenario_in_turn(commit, stage) for commit in commits} == seen
         assert seen <= there_are
+
+
+def test_each_scenario_meets_each_part():
+    commits = [
+        f"{part:08x}{scenario:08x}" + "0" * 24 for part in range(14) for scenario in range(10)
+    ]
+    met = {
+        (part, rotation.scenario_in_turn(commit, "twin"))
+        for commit in commits
+        for part in rotation.chosen(None, commit)
+    }
+    on_twin = [name for name, stages in rotation.SEEN.items() if "twin" in stages]
+
+    assert met == set(product(rotation.PARTS, on_twin))
 
 
 def test_outside_of_git_there_is_a_part_as_well(tmp_path: Path):

@@ -8,6 +8,7 @@ from lab.report.axis import Axis
 from lab.report.clean import clean
 from lab.report.database import Database
 from lab.report.requests import NOBODY, Requests, release_of
+from lab.report.told_by_kubernetes import find_said
 from lab.scenario.events import Event
 
 # A cluster in trouble repeats itself; a table of ten thousand rows tells nobody anything.
@@ -39,6 +40,7 @@ def find_timeline(
     rows = [
         *_told(events, axis),
         *_schema(database),
+        *_said(events, axis),
         *_ready(events, axis),
         *_failures(requests, axis),
     ]
@@ -65,6 +67,11 @@ def _schema(database: Database) -> Iterator[Row]:
     for each in database.commits:
         known = f"± {words.milliseconds(each.bound_s * 1000)}"
         yield Row(each.second, "schema", f"schema {each.version} committed", known)
+
+
+def _said(events: Sequence[Event], axis: Axis) -> Iterator[Row]:
+    for each in find_said(events):
+        yield Row(axis.second(each.t), CLUSTER, clean(each.what), clean(each.detail))
 
 
 def _ready(events: Sequence[Event], axis: Axis) -> Iterator[Row]:

@@ -1,7 +1,7 @@
 """Did a line in the log, a metric, an exit code tell the operator who fails, why, and what to do?
 
 Judged from what was recorded: the pods' own logs and counters (`lab.scenario.heard`), and what
-commands ended with, that of a deploy by `lab.scenario.rollouts`. A next command is one that
+commands ended with (`lab.scenario.commands`). A next command is one that
 somebody on call could type as it stands there, in a log or in what a command said.
 
 Of a run in which the stage heard no pods, log and metric are inferred from the answers
@@ -10,7 +10,7 @@ Of a run in which the stage heard no pods, log and metric are inferred from the 
 
 from collections.abc import Callable, Iterator, Sequence
 
-from lab.scenario import card_inferred, heard, rollouts
+from lab.scenario import card_inferred, commands, heard
 from lab.scenario.card import EXIT_CODE, LOG, METRIC, NEARLY_ALL, NEXT, NOTHING_FAILED, Told
 from lab.scenario.evidence import Window
 from lab.scenario.heard import LOGS, METRICS, Kind, Message, Moved
@@ -124,13 +124,9 @@ def _exit_code(ended: Sequence[tuple[str, int]], failed: Sequence[Request]) -> T
 
 def _commands(history: History, window: Window) -> Iterator[tuple[str, int]]:
     """Yield what each command that had an end said, and its exit code."""
-    for each in rollouts.rollouts(history):
-        if each.code is not None and each.ended is not None and each.ended in window:
-            yield f"deploy of {each.release} exits {each.code}: {each.message}", each.code
-    for event in history.of("answer"):
-        if event["t"] in window:
-            said = event["told"].get("sentence", "")
-            yield f"{event['name']} exits {event['code']}: {said}", event["code"]
+    for each in commands.ended(history):
+        if each.t in window:
+            yield each.sentence, each.code
     for name, code in _jobs(history, window).items():
         yield f"job {name} {'fails' if code else 'succeeds'}", code
 

@@ -9,7 +9,8 @@ https://kubernetes.io/docs/tasks/run-application/configure-pdb/#unhealthy-pod-ev
 """
 
 from lab.scenario import reach
-from lab.scenario.drains import AGAIN_AFTER_S, DONE, REFUSED, begun, end_of, ended, evictions
+from lab.scenario.commands import DONE
+from lab.scenario.drains import AGAIN_AFTER_S, REFUSED, begun, end_of, ended, evictions
 from lab.scenario.events import NS
 from lab.scenario.evidence import MissingEvidence, Window, verdict_window
 from lab.scenario.history import History
@@ -66,22 +67,23 @@ def never_done(node: str) -> Check:
     return Check(name, judge)
 
 
-def done_in_time(node: str, *, within_s: float) -> Check:
-    """The node is empty before the drain would have given up."""
+def done_in_time(node: str) -> Check:
+    """The node is empty as soon as each of its pods was asked for once, or twice, and has ended."""
     name = f"{node} is emptied"
 
     def judge(history: History) -> CheckResult:
         end = _end(history, node)
         took_s = (ended(node).at(history) - begun(node).at(history)) / NS
-        grace_s = _fact(history, "grace_s")
+        pods, grace_s = _pods(history, node), _fact(history, "grace_s")
+        within_s = pods * (grace_s + AGAIN_AFTER_S)
         return CheckResult(
             name=name,
             ok=end == DONE and took_s <= within_s,
             claim=f"{node} is empty within {within_s:g} s",
-            predicted=f"0 to {within_s:g} s",
+            predicted=f"at most {within_s:g} s",
             measured=took_s,
-            formula="end of the drain - its beginning; a pod that was let go may take"
-            f" {grace_s} s to end",
+            formula=f"{pods} pods x ({grace_s} s that each may take to end + {AGAIN_AFTER_S:g} s"
+            " until it is asked for again)",
             tolerance="none",
             detail=end,
         )
@@ -133,11 +135,16 @@ def _may_go(history: History, node: str) -> tuple[int, str]:
 
 def _asked(history: History, node: str) -> tuple[int, str]:
     """Return how often a drain asks that is refused each time, and why."""
-    at = begun(node).at(history)
-    pods = sum(1 for pod in last_on(history, node, at) if not pod.get("terminating"))
-    seconds = (ended(node).at(history) - at) / NS
+    pods = _pods(history, node)
+    seconds = (ended(node).at(history) - begun(node).at(history)) / NS
     asked = round(pods * seconds / AGAIN_AFTER_S)
     return asked, f"{pods} pods x {seconds:.0f} s of draining / {AGAIN_AFTER_S:g} s"
+
+
+def _pods(history: History, node: str) -> int:
+    """Return how many pods of the service the drain finds there."""
+    there = last_on(history, node, begun(node).at(history))
+    return sum(1 for pod in there if not pod.get("terminating"))
 
 
 def _end(history: History, node: str) -> str:

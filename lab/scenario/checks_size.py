@@ -11,31 +11,32 @@ from lab.scenario.verdict import CheckResult
 
 
 def as_many_as_come(
-    endpoints: Collection[str], *, of: str, stream: str, during: Spell, within: float = 0.1
+    endpoints: Collection[str], *, of: str, stream: str, during: Spell, late_s: float
 ) -> Check:
     """Whoever asks for one of `endpoints` during a spell fails, and nobody else does.
 
-    `of` says which endpoints those are, for the check's name. `within` is for what the ends of a
-    spell do not tell: a pod that has not noticed yet, a request that was on its way. Where the
-    spell never came, nobody failed of it, and that is no gap in what was seen.
+    `of` says which endpoints those are, for the check's name. `late_s` is by how much who serves
+    may notice the ends of a spell later than they were seen. Where the spell never came, nobody
+    failed of it, and that is no gap in what was seen.
     """
     name = f"number of failures of {of}, {stream}"
 
     def judge(history: History) -> CheckResult:
-        spell, asked = during.find(history), traffic.rate(history, stream, endpoints)
-        seconds = spell.seconds if spell else 0.0
+        spells, asked = during.find(history), traffic.rate(history, stream, endpoints)
+        seconds = sum(spell.seconds for spell in spells)
         predicted = asked * seconds
-        allowed = size.allowed(predicted, within=within)
+        allowed = asked * late_s + size.by_chance(predicted)
         measured = _count(history, stream, endpoints)
         return CheckResult(
             name=name,
-            ok=size.is_near(measured, predicted, allowed) if spell else False,
+            ok=size.is_near(measured, predicted, allowed) if spells else False,
             claim=f"{stream}: all fail who ask for {', '.join(endpoints)} while {during.sentence}",
             predicted=round(predicted),
             measured=measured,
             formula=f"{asked:g} requests/s x {seconds:.1f} s",
-            tolerance=size.tolerance(allowed, within=within),
-            detail=_told(spell is not None, predicted, allowed),
+            tolerance=f"+- {allowed:.0f}: who comes in {late_s:g} s, and {size.SIGMAS} standard"
+            " deviations of a count",
+            detail=_told(bool(spells), predicted, allowed),
         )
 
     return Check(name, judge)

@@ -1,15 +1,16 @@
 """How did a drain go: what did evictions answer, how did it end, and when?"""
 
+from lab.scenario.commands import DONE, FAILED, GAVE_UP
 from lab.scenario.events import Event
 from lab.scenario.evidence import MissingEvidence, phase_began
 from lab.scenario.history import History
 from lab.scenario.model import Condition, Moment
 
-BEGUN, DONE, GAVE_UP, FAILED = "begun", "done", "gave up", "failed"
+BEGUN = "begun"
 REFUSED = 429
 SERVICE_PODS = "chirps-"
 AGAIN_AFTER_S = 5.0
-"""How long kubectl waits after a 429 (k8s.io/kubectl pkg/drain/drain.go), and the lab as well."""
+"""How long kubectl waits after a 429 (k8s.io/kubectl pkg/drain/drain.go)."""
 
 
 def evictions(history: History, node: str) -> tuple[Event, ...]:

@@ -19,7 +19,7 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Any, Self
 
-from lab.scenario import log_lines, reach, rollouts, signals, traffic
+from lab.scenario import commands, log_lines, reach, signals, traffic
 from lab.scenario.events import NS, Event
 from lab.scenario.evidence import MissingEvidence, Window
 from lab.scenario.history import History
@@ -185,18 +185,9 @@ def _few_endpoints(history: History) -> Iterator[Signal]:
 
 def _commands(history: History) -> Iterator[Signal]:
     """Commands that somebody waits for, and that do not do what was asked."""
-    for each in rollouts.rollouts(history):
-        if each.code and each.ended is not None:
-            what = f"deploy of {each.release} exits {each.code}: {each.message}"
-            yield Signal(each.ended, what, until=each.ended)
-    for event in history.of("refused"):
-        yield Signal(event["t"], f"{event['what']} refused: {event['message']}", event["t"])
-    for event in history.of("answer"):
-        if event["code"]:
-            yield Signal(event["t"], f"{event['name']} exits {event['code']}", event["t"])
-    for event in history.of("drain"):
-        if event["what"] == "gave up":
-            yield Signal(event["t"], f"drain of {event['node']} gave up", event["t"])
+    for each in commands.ended(history):
+        if each.code:
+            yield Signal(each.t, each.sentence, until=each.t)
 
 
 _SOURCES: Mapping[str, Callable[[History], Iterator[Signal]]] = {

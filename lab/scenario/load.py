@@ -8,6 +8,7 @@ from typing import Any
 CHIRP_ENDPOINTS = ("list_chirps", "get_chirp", "create_chirp")
 """The endpoints whose SQL names the columns of table chirps."""
 ALL_ENDPOINTS = (*CHIRP_ENDPOINTS, "create_user", "create_session", "page")
+"""All that users ask for; the page alone needs no database."""
 
 _MIX = MappingProxyType(
     {

@@ -11,7 +11,7 @@ from typing import Any
 from lab.scenario.model import Condition, Scenario
 from lab.scenario.timeline import quiet
 
-SETTLED = quiet(10)
+SETTLED = quiet(5)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,21 @@ SIGMAS = 3
 
 def allowed(predicted: float, *, within: float) -> float:
     """Return how far a count may be off: by a share of it, or by chance, whichever is more."""
-    return max(within * predicted, SIGMAS * math.sqrt(predicted))
+    return max(within * predicted, by_chance(predicted))
 
 
-def is_near(measured: int, predicted: float, allowed: float) -> bool | None:
-    """Tell whether a count is near enough; None where nothing at all would be, too."""
-    if abs(measured - predicted) > allowed:
+def by_chance(predicted: float) -> float:
+    return SIGMAS * math.sqrt(predicted)
+
+
+def is_near(measured: int, predicted: float, at_most: float) -> bool | None:
+    """Tell whether a count is off by `at_most`; None where no count at all would be near, too."""
+    if abs(measured - predicted) > at_most:
         return False
-    return True if predicted > allowed else None
+    return True if predicted > at_most else None
 
 
-def tolerance(allowed: float, *, within: float) -> str:
+def tolerance(at_most: float, *, within: float) -> str:
     return (
-        f"+- {allowed:.0f}, the larger of {within:.0%} and {SIGMAS} standard deviations of a count"
+        f"+- {at_most:.0f}, the larger of {within:.0%} and {SIGMAS} standard deviations of a count"
     )

@@ -3,7 +3,7 @@
 That a spell never came was seen, and is an answer; that nobody looked raises MissingEvidence.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from lab.scenario import outage, reach
@@ -13,15 +13,18 @@ from lab.scenario.history import History
 
 @dataclass(frozen=True, slots=True)
 class Spell:
-    """`find` returns when it was so first; None where it never was. Raises MissingEvidence."""
+    """`find` returns each time in which it was so, within what is judged, the earliest first.
+
+    Raises MissingEvidence where nobody looked.
+    """
 
     sentence: str
-    find: Callable[[History], Window | None]
+    find: Callable[[History], tuple[Window, ...]]
 
 
 def no_endpoint_ready() -> Spell:
     """Every new connection is turned away."""
-    return Spell("no endpoint is ready", _none_ready)
+    return Spell("no endpoint is ready", lambda history: tuple(_none_ready(history)))
 
 
 def database_away() -> Spell:
@@ -31,25 +34,30 @@ def database_away() -> Spell:
 def database_away_and_nobody_back() -> Spell:
     """The database is away, or pods that left because of it have not come back yet."""
 
-    def find(history: History) -> Window | None:
-        away, alone = _away(history), _none_ready(history)
-        if away is None or alone is None:
-            return away
-        return Window(away.begin, max(away.end, alone.end))
+    def find(history: History) -> tuple[Window, ...]:
+        return tuple(
+            Window(away.begin, max([away.end, *_ends_in_one_go(history, away)]))
+            for away in _away(history)
+        )
 
     return Spell("the database is away, or no pod is back", find)
 
 
-def _away(history: History) -> Window | None:
+def _ends_in_one_go(history: History, away: Window) -> Iterator[int]:
+    """Yield when endpoints were ready again that had gone while it was away."""
+    return (alone.end for alone in _none_ready(history) if alone.begin in away)
+
+
+def _away(history: History) -> tuple[Window, ...]:
     found = history.derive(outage.find)
-    return None if found is None else Window(found.lost, outage.back().at(history))
+    return () if found is None else (Window(found.lost, outage.back().at(history)),)
 
 
-def _none_ready(history: History) -> Window | None:
-    window = verdict_window(history)
-    changes = [each for each in reach.reaches(history) if each.t in window]
-    begin = next((each.t for each in changes if not each.ready), None)
-    if begin is None:
-        return None
-    end = next((each.t for each in changes if each.t > begin and each.ready), window.end)
-    return Window(begin, end)
+def _none_ready(history: History) -> Iterator[Window]:
+    window, changes = verdict_window(history), reach.reaches(history)
+    first = reach.at(changes, window.begin)
+    known = [(window.begin, first), *((each.t, each) for each in changes if each.t in window)]
+    ends = [t for t, _ in known[1:]] + [window.end]
+    for (begin, there), end in zip(known, ends, strict=True):
+        if not there.ready:
+            yield Window(begin, end)

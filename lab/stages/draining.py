@@ -9,10 +9,11 @@ from lab.errors import LabError
 from lab.faults.drain import BEGUN, DONE, FAILED, GAVE_UP, STOPPED
 from lab.kube import drain
 from lab.kube.client import Client
-from lab.scenario.drains import AGAIN_AFTER_S
 from lab.stages.own_events import OwnEvents
 
 POLL_S = 0.5
+# As kubectl does after a 429, k8s.io/kubectl pkg/drain/drain.go.
+AGAIN_AFTER_S = 5.0
 STOPPED_WITHIN_S = 15.0
 
 

@@ -28,8 +28,8 @@ from lab.scenario.verdict import Outcome
 
 NODE = "n4"
 PATIENCE_S = 45
-# Long enough for what a node's loss would cost to show in traffic.
-LOOK_S = 25
+# Who is careful is watched for long enough to tell a rare failure from none.
+LOOK_S, LONG_LOOK_S = 5, 25
 
 all_four_for_ever = Start(
     profile={"disruption_budget": {"min_available": 4, "unhealthy": "IfHealthyBudget"}}
@@ -62,21 +62,22 @@ with_a_pod_that_is_unwell = (
     Step("wrong password", after("baseline"), WrongSecret("v1")),
     Step("start anew", after("wrong password"), DeletePod(NODE)),
     Step("it is not ready", has_an_unwell_pod(NODE, for_s=15, within_s=120)),
-    *emptying_the_node(once="it is not ready"),
+    *emptying_the_node(once="it is not ready", look_s=LONG_LOOK_S),
 )
 
 nothing_moves = refused_as_the_budget_says(NODE)
 it_gives_up = never_done(NODE)
-it_is_emptied = done_in_time(NODE, within_s=PATIENCE_S)
+it_is_emptied = done_in_time(NODE)
 nobody_notices = no_failures(rate_below=0.002)
+# In the little traffic of a drain that goes well.
+nobody_notices_then = no_failures(rate_below=0.006)
 as_the_budget_says = the_budget_refuses(patience_s=PATIENCE_S)
 
 careless = Variant(
     name="careless",
     role=Role.CARELESS,
     start=all_four_for_ever,
-    # What is to be seen was seen when it gives up.
-    timeline=emptying_the_node(look_s=5),
+    timeline=emptying_the_node(),
     checks=(nothing_moves, it_gives_up),
     foresee=as_the_budget_says,
 )
@@ -85,7 +86,7 @@ careful = Variant(
     name="careful",
     role=Role.CAREFUL,
     start=one_may_be_missing,
-    timeline=emptying_the_node(),
+    timeline=emptying_the_node(look_s=LONG_LOOK_S),
     checks=(
         it_is_emptied,
         ready_as_the_budget_says(NODE),
@@ -104,7 +105,7 @@ control = Variant(
     start=one_may_be_missing,
     timeline=emptying_the_node(),
     checks=(nothing_moves, it_gives_up),
-    because=(it_is_emptied, nobody_notices),
+    because=(it_is_emptied, nobody_notices_then),
     predicted=Outcome.NOT_REPRODUCED,
     foresee=as_the_budget_says,
 )

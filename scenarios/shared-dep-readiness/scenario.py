@@ -75,12 +75,14 @@ one_broken_thing_becomes_everything = (
         of="what needs the database",
         stream="fresh",
         during=database_away_and_nobody_back(),
+        late_s=RECOVERS_WITHIN_S,
     ),
     as_many_as_come(
         (NEEDS_NO_DATABASE,),
         of="what needs none",
         stream="fresh",
         during=no_endpoint_ready(),
+        late_s=RECOVERS_WITHIN_S,
     ),
 )
 
@@ -101,6 +103,7 @@ def as_many_as_while_it_is_away(stream: str) -> Check:
         of="what waits for the database",
         stream=stream,
         during=database_away(),
+        late_s=RECOVERS_WITHIN_S,
     )
 
 

@@ -36,6 +36,7 @@ class NodesStage(SimulatedStage):
     agent_kills: bool = False
     answers: Mapping[int, int] = field(default_factory=dict)
     lost_late_s: float = 0
+    given_up_early_s: float = 0
     nobody_on: str = ""
     again_after_s: float = RETRY_S
 
@@ -119,7 +120,7 @@ class NodesStage(SimulatedStage):
                 self.alive.pop(name, None)
         after_s = self.grace_s + self.lost_late_s
         self._later(after_s, lambda: self._lose(node))
-        self._later(after_s + self.toleration_s, lambda: self._give_up(node))
+        self._later(after_s + self.toleration_s - self.given_up_early_s, lambda: self._give_up(node))
 
     def start_agent(self, node: str, *, wait: bool) -> None:
         self.agents_off.discard(node)

@@ -23,7 +23,7 @@ def absent(until: float = BACK) -> list[Life]:
 def judged(pods: Sequence[Life], fails: FailsAt = well) -> CheckResult:
     scenario = half_migrated_rename()
     check = as_many_as_come(
-        ALL_ENDPOINTS, of="everything", stream="fresh", during=no_endpoint_ready()
+        ALL_ENDPOINTS, of="everything", stream="fresh", during=no_endpoint_ready(), late_s=1
     )
     return check.judge(Told(scenario, scenario.careless, pods, fails).history())
 
@@ -51,6 +51,22 @@ def test_a_spell_that_never_came_explains_no_failure_and_is_no_gap():
     assert calm.detail == "that never was so"
 
 
+def test_each_spell_counts():
+    twice = ((-10, 12), (16, 25), (30, NEVER))
+
+    found = judged([Life(f"v1-{n}", "v1", twice) for n in range(4)])
+
+    assert found.ok
+    assert found.predicted == 40 * 0.75 * (4 + 5)
+
+
+def test_a_spell_that_was_there_before_is_counted_from_what_is_judged():
+    found = judged([Life(f"v1-{n}", "v1", ((20, NEVER),)) for n in range(4)])
+
+    assert found.ok
+    assert found.predicted == 40 * 0.75 * (20 - 6)
+
+
 def test_a_spell_too_short_to_tell_leaves_it_open():
     assert judged(absent(until=GONE + 0.1)).ok is None
 
@@ -68,7 +84,7 @@ def test_where_nobody_looked_at_the_database_nothing_is_known_of_it():
          "load": Load().to_json()},
         {"kind": "phase", "t": 1, "name": "run"},
     ]  # fmt: skip
-    check = as_many_as_come(("page",), of="page", stream="fresh", during=database_away())
+    check = as_many_as_come(("page",), of="page", stream="fresh", during=database_away(), late_s=1)
 
     with pytest.raises(MissingEvidence, match="nobody looked"):
         check.judge(History(told))

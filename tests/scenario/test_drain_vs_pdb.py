@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from lab.scenario.card import EXIT_CODE
 from lab.scenario.model import Scenario
 from lab.scenario.needs import Need, missing
 from lab.scenario.verdict import Outcome
@@ -119,6 +120,24 @@ def test_a_pod_that_takes_too_long_to_end_prevents_nothing(scenario: Scenario) -
     verdict = verdict_of(scenario, "careful", stage(terminating_s=200))
 
     assert said(verdict)["n4 is emptied"] is False
+
+
+def test_a_drain_that_is_done_much_later_than_a_pod_may_take_prevents_nothing(
+    scenario: Scenario,
+) -> None:
+    verdict = verdict_of(scenario, "careful", stage(terminating_s=40))
+
+    emptied = next(each for each in verdict.checks if each.name == "n4 is emptied")
+    assert (emptied.ok, emptied.detail, emptied.predicted) == (False, "done", "at most 35 s")
+
+
+def test_the_card_names_the_drain_that_gave_up(scenario: Scenario) -> None:
+    card = verdict_of(scenario, "careless", stage()).card
+
+    assert card is not None
+    told = next(each for each in card.told if each.way == EXIT_CODE)
+    assert told.ok
+    assert told.says.startswith("drain of n4 gave up")
 
 
 def test_without_a_pod_on_the_node_the_run_proves_nothing(scenario: Scenario) -> None:

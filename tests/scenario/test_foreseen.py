@@ -252,7 +252,7 @@ def test_on_a_first_install_nobody_is_served_until_the_backoff_ends():
     assert waits.points[-1][0] == pytest.approx(50, abs=2)
     assert backs_off.points[-1][0] == pytest.approx(78, abs=3)
     assert foreseen("unordered-apply", "careless-exit").total == 0
-    # Traffic runs for twenty seconds before anything is done, and on the twin for five.
+    # Traffic runs for ten seconds before anything is done, and on the twin for five.
     assert backs_off.points[0] == (-10, 60)
     assert foreseen("unordered-apply", "fresh-exit", baseline_s=5).points[0] == (-5, 60)
 

@@ -12,7 +12,8 @@ from tests.scenario.playing import load, play, said, variant_of, verdict_of
 from tests.scenario.simulated import FakeTime
 from tests.scenario.simulated_nodes import NodesStage
 
-FAST: dict[str, Any] = {"grace_s": 20, "toleration_s": 30}
+FAST: dict[str, Any] = {"grace_s": 20, "toleration_s": 5}
+GIVEN_UP = "pods on n5 are given up after their toleration"
 CONNECTED = "ghosts of v2 are connected"
 LOST = "n5 counts as lost after its grace period"
 LEFT = "no session of v2"
@@ -84,6 +85,13 @@ def test_as_many_rows_are_lost_as_the_ghost_was_due_to_write(scenario: Scenario)
     rows = next(each for each in verdict.checks if each.name == ROWS)
     assert rows.predicted == 8
     assert rows.measured == pytest.approx(8, abs=2)
+
+
+def test_pods_that_are_given_up_at_once_have_tolerated_nothing(scenario: Scenario) -> None:
+    verdict = verdict_of(scenario, "careless", stage(given_up_early_s=4))
+
+    assert said(verdict)[GIVEN_UP] is False
+    assert verdict.outcome is Outcome.NOT_REPRODUCED
 
 
 def test_an_agent_that_takes_its_containers_along_leaves_no_ghost(scenario: Scenario) -> None:
