@@ -15,6 +15,7 @@ from lab.scenario.verdict import CheckResult, Outcome
 from lab.stages import clock_mode
 
 MOST_CHECKS = 2
+CARELESS, CAREFUL = "careless", "careful"
 COLUMNS = (
     "scenario",
     "variant",
@@ -56,14 +57,40 @@ def _lines(
     yield ""
     yield f"| {' | '.join(COLUMNS)} |"
     yield "|---|---|---|--:|--:|--:|---|--:|"
-    for who in dict.fromkeys((each.scenario, each.variant) for each in results):
-        yield _row([each for each in results if (each.scenario, each.variant) == who])
+    for rows in _by_row(results):
+        yield _row(rows)
+    yield ""
+    yield _once(results)
     if failures or left:
         yield ""
     for each in failures:
         yield f"- {each.scenario} {each.variant} could not be played: {each.error}"
     if left:
         yield f"- still to be played: {', '.join(left)}"
+
+
+def _by_row(results: Sequence[Result]) -> Iterator[Sequence[Result]]:
+    """Yield the runs of each variant: scenarios by name, variants in the order of playing."""
+    played = dict.fromkeys((each.scenario, each.variant) for each in results)
+    for who in sorted(played, key=lambda who: who[0]):
+        yield [each for each in results if (each.scenario, each.variant) == who]
+
+
+def _once(results: Sequence[Result]) -> str:
+    """Say how long careless and careful of all scenarios take, one after the other."""
+    both = [rows for rows in _by_row(results) if rows[0].variant in (CARELESS, CAREFUL)]
+    seconds = sum(_wall_s(_valid(rows)) for rows in both)
+    scenarios = len({rows[0].scenario for rows in both})
+    return f"Careless and careful of these {scenarios} once: {seconds / 60:.1f} minutes."
+
+
+def _valid(results: Sequence[Result]) -> Sequence[Result]:
+    """Return those that prove something; they have figures to show, unless there are no others."""
+    return [r for r in results if r.verdict.outcome is not Outcome.INVALID] or list(results)
+
+
+def _wall_s(valid: Sequence[Result]) -> float:
+    return statistics.median(each.verdict.figures.wall_s for each in valid)
 
 
 def _where(results: Sequence[Result]) -> str:
@@ -75,15 +102,14 @@ def _where(results: Sequence[Result]) -> str:
 
 
 def _row(results: Sequence[Result]) -> str:
-    # A run that proves nothing has no figures to show, unless there are no others.
-    valid = [r for r in results if r.verdict.outcome is not Outcome.INVALID] or list(results)
+    valid = _valid(results)
     figures = [each.verdict.figures for each in valid]
     typical = sorted(valid, key=lambda r: r.verdict.figures.failures)[(len(valid) - 1) // 2]
     cells = (
         results[0].scenario,
         results[0].variant,
         _outcomes(results),
-        f"{statistics.median(f.wall_s for f in figures):.0f} s",
+        f"{_wall_s(valid):.0f} s",
         words.number(round(statistics.median(f.requests for f in figures))),
         _failed([f.failures for f in figures]),
         _predicted(typical.verdict.checks),

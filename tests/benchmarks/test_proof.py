@@ -263,6 +263,17 @@ def test_the_table_says_where_and_what_is_open() -> None:
     assert "- still to be played: other careless (3)" in shown
 
 
+def test_the_table_is_in_order_and_says_how_long_all_of_it_takes_once() -> None:
+    other = replace(result(wall_s=60), scenario="another")
+    results = [result(wall_s=40), result("careful", wall_s=50), result("control"), other]
+
+    shown = proof_table.render(results, stage="twin", date="today", machine={"cores": "2"})
+
+    names = [line.split(" | ")[0] for line in shown.splitlines() if line.startswith("| ")][1:]
+    assert names == ["| another", "| rename", "| rename", "| rename"]
+    assert "Careless and careful of these 2 once: 2.5 minutes." in shown
+
+
 def test_the_table_is_put_between_its_marks(tmp_path: Path, caller: Caller) -> None:
     file = tmp_path / "README.md"
     file.write_text("a\n<!-- proof: twin -->\nold\n<!-- end of proof: twin -->\nz\n")
