@@ -120,7 +120,9 @@ class NodesStage(SimulatedStage):
                 self.alive.pop(name, None)
         after_s = self.grace_s + self.lost_late_s
         self._later(after_s, lambda: self._lose(node))
-        self._later(after_s + self.toleration_s - self.given_up_early_s, lambda: self._give_up(node))
+        self._later(
+            after_s + self.toleration_s - self.given_up_early_s, lambda: self._give_up(node)
+        )
 
     def start_agent(self, node: str, *, wait: bool) -> None:
         self.agents_off.discard(node)
