@@ -115,6 +115,8 @@ def test_what_an_undo_put_back_the_next_release_takes_out(
     assert is_rolled_out(rehearsal, "v1")
     rehearsal.inject(Undo("v1b"))
     assert variables(served)["CHIRPS_GATE"] == "wait"
+    # Before that, pods of v1 are still there, and no new one would tell of the next release.
+    assert is_rolled_out(rehearsal, "v1b")
 
     rehearsal.inject(SetImage("v1", variables={}, attempt=2))
 
@@ -153,7 +155,8 @@ def test_a_session_that_is_held_blocks_a_migration_until_it_is_ended(
 
     rehearsal.inject(waiting)
 
-    assert rehearsal.history.last("job")["failed"] == 1  # type: ignore[index]
+    # The Job says that it is going to fail before it has counted the pod.
+    assert rehearsal.wait(lambda: rehearsal.history.last("job")["failed"] == 1, within_s=30)  # type: ignore[index]
     take_back(rehearsal, held)
     rehearsal.inject(Migrate("rename-careless", 6, "v2-naive", attempt=2))
 
@@ -183,7 +186,7 @@ def test_backends_of_the_service_are_ended_and_come_back(rehearsal: Rehearsal) -
 def test_a_migrator_dies_where_it_was_told_to(rehearsal: Rehearsal) -> None:
     rehearsal.inject(Migrate("rename-careless", 6, "v2-naive", crash="6:1:after"))
 
-    assert rehearsal.history.last("job")["failed"] == 1  # type: ignore[index]
+    assert rehearsal.wait(lambda: rehearsal.history.last("job")["failed"] == 1, within_s=30)  # type: ignore[index]
     assert rehearsal.history.last("schema")["version"] == 5  # type: ignore[index]
 
 
