@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.agreement import VARIANTS
 from benchmarks.proof_state import Failure, Result
 from lab.errors import InvalidValue
 from lab.files import write_atomic
@@ -15,7 +16,6 @@ from lab.scenario.verdict import CheckResult, Outcome
 from lab.stages import clock_mode
 
 MOST_CHECKS = 2
-CARELESS, CAREFUL = "careless", "careful"
 COLUMNS = (
     "scenario",
     "variant",
@@ -78,7 +78,7 @@ def _by_row(results: Sequence[Result]) -> Iterator[Sequence[Result]]:
 
 def _once(results: Sequence[Result]) -> str:
     """Say how long careless and careful of all scenarios take, one after the other."""
-    both = [rows for rows in _by_row(results) if rows[0].variant in (CARELESS, CAREFUL)]
+    both = [rows for rows in _by_row(results) if rows[0].variant in VARIANTS]
     seconds = sum(_wall_s(_valid(rows)) for rows in both)
     scenarios = len({rows[0].scenario for rows in both})
     return f"Careless and careful of these {scenarios} once: {seconds / 60:.1f} minutes."
