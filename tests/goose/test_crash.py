@@ -213,3 +213,13 @@ class TestCrashPoint:
         goose.up(connection, files, options=options)
 
         assert deaths == [3]
+
+
+@in_a_child
+def test_the_first_process_of_a_container_dies_as_well() -> None:
+    alone = ["unshare", "--pid", "--fork", "--kill-child"]
+    program = "from lab.goose.crash import kill_self; kill_self(); print('goes on')"
+
+    done = subprocess.run([*alone, sys.executable, "-c", program], capture_output=True, check=False)
+
+    assert (done.returncode, done.stdout) == (128 + signal.SIGKILL, b"")
